@@ -1,0 +1,11 @@
+//! Causality as a small algebra of values: dots, version vectors, sets of dots, the clock.
+
+mod dot;
+mod hlc;
+mod origins;
+mod vector;
+
+pub use dot::Dot;
+pub use hlc::Clock;
+pub use origins::{DotSet, Dots, Origins, fingerprint_of};
+pub use vector::VersionVector;

@@ -1,0 +1,79 @@
+//! What a key holds.
+
+use crate::clock::Dot;
+use crate::time::{Millis, Stamp};
+use alloc::boxed::Box;
+
+/// One event of a key, borrowed: a value, or a delete that must be remembered (rule 7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EntryRef<'a> {
+    /// The write that made it.
+    pub dot: Dot,
+    /// Its place among concurrent writes.
+    pub stamp: Stamp,
+    /// From when on it counts as deleted, by each node's own clock (rule 9).
+    pub expires: Option<Millis>,
+    /// The value; none in a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+impl EntryRef<'_> {
+    /// Whether a reader sees it at `now`.
+    pub fn is_visible(&self, now: Millis) -> bool {
+        self.value.is_some() && self.expires.is_none_or(|at| now < at)
+    }
+
+    /// The order of rule 7: the higher stamp wins, the origin decides between equal stamps.
+    pub fn wins_over(&self, other: &EntryRef<'_>) -> bool {
+        (self.stamp, self.dot) > (other.stamp, other.dot)
+    }
+
+    /// A copy that owns its value.
+    pub fn to_entry(&self) -> Entry {
+        Entry {
+            dot: self.dot,
+            stamp: self.stamp,
+            expires: self.expires,
+            value: self.value.map(Box::from),
+        }
+    }
+}
+
+/// One event of a key, owned. See [`EntryRef`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The write that made it.
+    pub dot: Dot,
+    /// Its place among concurrent writes.
+    pub stamp: Stamp,
+    /// From when on it counts as deleted.
+    pub expires: Option<Millis>,
+    /// The value; none in a tombstone.
+    pub value: Option<Box<[u8]>>,
+}
+
+impl Entry {
+    /// The entry, borrowed.
+    pub fn as_ref(&self) -> EntryRef<'_> {
+        EntryRef {
+            dot: self.dot,
+            stamp: self.stamp,
+            expires: self.expires,
+            value: self.value.as_deref(),
+        }
+    }
+}
+
+/// What a local caller wants done to a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change<'a> {
+    /// The key holds `value` from now on, until `expires` if that is given.
+    Put {
+        /// The new value.
+        value: &'a [u8],
+        /// When it expires.
+        expires: Option<Millis>,
+    },
+    /// The key holds nothing from now on.
+    Delete,
+}

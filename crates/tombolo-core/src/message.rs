@@ -1,0 +1,142 @@
+//! Everything that nodes say to each other.
+//!
+//! A link between two nodes has two lanes, each of them first-in first-out, with no order between
+//! the lanes. The *data* lane carries [`Message::Declare`], [`Message::Attach`], ops,
+//! [`Message::Ack`] and [`Message::Sync`]; the *control* lane carries what must not wait behind
+//! them: [`Message::Members`], [`Message::Report`] and [`Message::Swim`].
+//!
+//! When two nodes link, each declares its tables. Whoever hears a table declared as its own is
+//! declared attaches it: from then on it sends its own new ops of the table on that link, the
+//! first thing being where they start, and asks for what it lacks. An answer is `Begin`, any
+//! number of `Chunk`s, `Done`. Ops are acknowledged by one cumulative number a batch.
+
+use crate::clock::{Dot, DotSet, Dots, VersionVector};
+use crate::declaration::Declaration;
+use crate::entry::{Entry, EntryRef};
+use crate::id::{Incarnation, TableId};
+use crate::members::Member;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// One op, borrowed from the buffer that it was read from (rule 2). Ops travel in batches, and
+/// only from their origin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpRef<'a> {
+    /// The key that was written.
+    pub key: &'a [u8],
+    /// The event; its dot's origin is the sender.
+    pub entry: EntryRef<'a>,
+    /// The dots that the writer saw under the key and supersedes.
+    pub replaces: &'a [Dot],
+}
+
+/// What nodes say to each other, but for ops.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Message {
+    /// The sender has a table of this name, declared so.
+    Declare {
+        /// The table's name.
+        name: String,
+        /// How the sender declares it.
+        declaration: Declaration,
+    },
+    /// The sender's ops of the table that follow on this lane start after `seq`. Sent again after
+    /// ops were dropped from a full queue (rule 13).
+    Attach {
+        /// The table.
+        table: TableId,
+        /// The sequence number before the first op that follows.
+        seq: u64,
+    },
+    /// The sender has taken in the receiver's ops of the table up to `seq`, of those that were
+    /// sent on this link (rule 6).
+    Ack {
+        /// The table.
+        table: TableId,
+        /// How far.
+        seq: u64,
+    },
+    /// A step of anti-entropy (rule 4).
+    Sync {
+        /// The table.
+        table: TableId,
+        /// The asker's number for this exchange; what belongs to an older one is ignored.
+        session: u64,
+        /// The step.
+        body: SyncBody,
+    },
+    /// How far `about` has seen, as changes since the last report about it on this link (rule 6).
+    Report {
+        /// The table.
+        table: TableId,
+        /// Whose `seen` it is: the sender's own, or one that it passes on.
+        about: Incarnation,
+        /// The components of `seen` that changed.
+        seen: VersionVector,
+        /// The fingerprint that went with the whole `seen`.
+        fingerprint: u64,
+    },
+    /// The members that the sender knows (rule 1).
+    Members(Vec<Member>),
+    /// A packet of the membership protocol, which the core does not read.
+    Swim(Vec<u8>),
+}
+
+/// The steps of one sync.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SyncBody {
+    /// 4a: send me what I lack.
+    Ask {
+        /// The asker's `seen`.
+        seen: VersionVector,
+        /// The asker's live dots that its `seen` does not cover.
+        live_beyond: Dots,
+        /// The sums over the asker's live values, by origin; an absent origin has sum 0.
+        sums: BTreeMap<Incarnation, u64>,
+    },
+    /// 4b: the answerer's `seen` at the capture.
+    Begin {
+        /// S of the rules.
+        seen: VersionVector,
+    },
+    /// 4c: a piece of the walk.
+    Chunk(Chunk),
+    /// 4d: the walk is over.
+    Done {
+        /// The live dots at the capture, for the origins whose `seen` or sum differed.
+        live: Vec<LiveSet>,
+        /// The answerer's `removed_ahead` at the capture.
+        removed_ahead: Vec<Dot>,
+    },
+}
+
+/// The live dots of one origin at a capture.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LiveSet {
+    /// The origin.
+    pub origin: Incarnation,
+    /// Its live dots.
+    pub live: DotSet,
+}
+
+/// Keys that the asker lacks something of.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Chunk {
+    /// The answerer's `seen` when it read these keys, as far as it is beyond that of the capture.
+    pub seen_since: VersionVector,
+    /// The keys.
+    pub keys: Vec<ChunkKey>,
+}
+
+/// What a key holds at the answerer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChunkKey {
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Every live dot of the key.
+    pub live: Vec<Dot>,
+    /// The entries that the asker lacks.
+    pub entries: Vec<Entry>,
+}

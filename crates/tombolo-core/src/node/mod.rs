@@ -1,0 +1,433 @@
+//! The node: members, links, declared tables, and which sync to start and when.
+//!
+//! Everything here is slow path. Ops and acknowledgements go straight between a link and its table.
+
+mod dial;
+mod sync;
+mod tables;
+mod view;
+
+pub use view::{LinkView, TableView};
+
+use crate::declaration::Declaration;
+use crate::error::DeclarationMismatch;
+use crate::id::{Incarnation, NodeId, TableId};
+use crate::members::{Member, Members};
+use crate::message::Message;
+use crate::store::Store;
+use crate::table::Table;
+use crate::time::Millis;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use dial::Dials;
+use tables::TableState;
+
+/// What the node machine needs of its surroundings: the tables, each behind whatever lock they
+/// have there.
+pub trait Tables {
+    /// Where the tables keep their records.
+    type Store: Store;
+
+    /// Makes an empty table.
+    fn create(&mut self, id: TableId, name: &str, declaration: Declaration);
+
+    /// Runs a short step on a table that was created.
+    fn with<R>(&self, id: TableId, step: impl FnOnce(&mut Table<Self::Store>) -> R) -> R;
+}
+
+/// Who this node is, and its intervals in milliseconds.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This process.
+    pub id: NodeId,
+    /// Where others can dial it.
+    pub address: String,
+    /// How often `seen` is reported to the peers, if it changed.
+    pub report_interval: u64,
+    /// How often each table is compared with one of its peers even if nothing calls for it.
+    pub sync_interval: u64,
+    /// After how much silence an open sync is asked for again.
+    pub ask_timeout: u64,
+    /// How long a member may be unlinked before stability stops waiting for it.
+    pub forget_after: u64,
+    /// The first and the longest pause between two attempts to dial an address.
+    pub redial: (u64, u64),
+    /// How long a node that starts waits for those it knows before it begins alone, and how long a
+    /// new table waits for the declaration of each linked peer.
+    pub patience: u64,
+    /// How many dots a table may have removed ahead before it asks for the missing ones.
+    pub removed_ahead: usize,
+}
+
+impl Settings {
+    /// The defaults for a node that `id` names and `address` reaches.
+    pub fn new(id: NodeId, address: String) -> Settings {
+        Settings {
+            id,
+            address,
+            report_interval: 100,
+            sync_interval: 10_000,
+            ask_timeout: 5_000,
+            forget_after: 3_600_000,
+            redial: (100, 3_000),
+            patience: 1_500,
+            removed_ahead: 10_000,
+        }
+    }
+}
+
+/// What happened outside.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A link is up; its handshake brought the peer's members.
+    Linked {
+        /// The peer.
+        peer: NodeId,
+        /// The members it knows, itself included.
+        members: Vec<Member>,
+    },
+    /// A link is gone.
+    Unlinked {
+        /// The peer.
+        peer: NodeId,
+    },
+    /// A message came in on a link that is up.
+    Received {
+        /// The peer.
+        from: Incarnation,
+        /// What it said.
+        message: Message,
+    },
+    /// A table met ops beyond a gap.
+    Gap {
+        /// Whose ops.
+        from: Incarnation,
+        /// The table.
+        table: TableId,
+    },
+    /// The membership protocol heard of a process, or has given it up.
+    Heard {
+        /// The process.
+        id: NodeId,
+        /// Where it can be dialled.
+        address: String,
+        /// Whether it is up.
+        up: bool,
+    },
+    /// Discovery found these addresses; they take the place of those it found before.
+    Discovered {
+        /// The addresses.
+        addresses: Vec<String>,
+    },
+    /// An attempt to dial has ended, with or without a link.
+    Dialled {
+        /// The address that was dialled.
+        address: String,
+        /// Who answered, if anybody did.
+        peer: Option<NodeId>,
+    },
+    /// Time passed; to be told some ten times a second.
+    Tick,
+}
+
+/// What must happen outside.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Send `message` on the link to `to`, on its lane.
+    Send {
+        /// The peer.
+        to: Incarnation,
+        /// What to say.
+        message: Message,
+    },
+    /// Under the table's lock: [`Table::attach`] `to`, send it the [`Message::Attach`] with that
+    /// number, and from then on every op of the table.
+    Attach {
+        /// The table.
+        table: TableId,
+        /// The peer.
+        to: Incarnation,
+    },
+    /// Try to link with whoever listens at `address`, and tell with [`Event::Dialled`].
+    Dial {
+        /// `HOST:PORT`.
+        address: String,
+    },
+    /// The table may be written from now on.
+    Writable {
+        /// The table.
+        table: TableId,
+    },
+    /// Something an operator should know.
+    Notice(Notice),
+}
+
+/// What an operator should know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// A table appeared because a peer has it.
+    Adopted {
+        /// The table.
+        table: String,
+        /// Who declared it.
+        peer: String,
+    },
+    /// A peer declares a table otherwise; nothing of it passes between the two.
+    Mismatch(DeclarationMismatch),
+    /// A newer process has this node's name: this one must stop.
+    Superseded {
+        /// The newer process.
+        by: NodeId,
+    },
+    /// A sync with a peer is complete.
+    Synced {
+        /// The table.
+        table: TableId,
+        /// The peer.
+        peer: Incarnation,
+    },
+}
+
+/// A link that is up.
+#[derive(Debug)]
+struct Link {
+    peer: NodeId,
+    since: Millis,
+    /// What the peer was told of members last, to tell it only news.
+    told: Vec<Member>,
+}
+
+/// One node of the cluster.
+pub struct Node<T> {
+    settings: Settings,
+    surroundings: T,
+    members: Members,
+    links: BTreeMap<Incarnation, Link>,
+    tables: BTreeMap<TableId, TableState>,
+    /// Answers and ends of syncs under way, with those that are to be worked on next in front.
+    answering: BTreeSet<(Incarnation, TableId)>,
+    finishing: BTreeSet<(Incarnation, TableId)>,
+    dials: Dials,
+    /// Whether those that are known at the start were tried, or waited for long enough.
+    started: bool,
+    born: Millis,
+    last_report: Millis,
+    effects: Vec<Effect>,
+}
+
+impl<T: Tables> Node<T> {
+    /// A node that knows nobody yet.
+    pub fn new(settings: Settings, surroundings: T, now: Millis) -> Node<T> {
+        let members = Members::new(settings.id.clone(), settings.address.clone(), now);
+        Node {
+            dials: Dials::new(settings.address.clone(), settings.redial),
+            members,
+            settings,
+            surroundings,
+            links: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            answering: BTreeSet::new(),
+            finishing: BTreeSet::new(),
+            started: false,
+            born: now,
+            last_report: now,
+            effects: Vec::new(),
+        }
+    }
+
+    /// The only way in: takes an event, returns what must happen outside, in this order.
+    pub fn handle(&mut self, now: Millis, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Linked { peer, members } => self.on_linked(now, peer, &members),
+            Event::Unlinked { peer } => self.on_unlinked(now, &peer),
+            Event::Received { from, message } => self.on_message(now, from, message),
+            Event::Gap { from, table } => self.ask(now, from, table),
+            Event::Heard { id, address, up } => self.on_heard(now, id, address, up),
+            Event::Discovered { addresses } => self.dials.discovered(addresses, now),
+            Event::Dialled { address, peer } => self.dials.ended(&address, peer, now),
+            Event::Tick => self.on_tick(now),
+        }
+        self.dial(now);
+        self.open_tables(now);
+        core::mem::take(&mut self.effects)
+    }
+
+    /// What the node works on.
+    pub fn tables(&self) -> &T {
+        &self.surroundings
+    }
+
+    /// Who is in the cluster.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Says goodbye: the peers stop waiting for this node, and do not count it as down.
+    pub fn leave(&mut self) -> Vec<Effect> {
+        self.members.leave();
+        self.tell_members();
+        core::mem::take(&mut self.effects)
+    }
+
+    fn on_linked(&mut self, now: Millis, peer: NodeId, members: &[Member]) {
+        let incarnation = peer.incarnation();
+        self.learn(now, members);
+        self.members.linked(&peer, now);
+        self.members_changed();
+        self.dials.linked(&peer);
+        self.links.insert(
+            incarnation,
+            Link {
+                peer,
+                since: now,
+                told: Vec::new(),
+            },
+        );
+        for state in self.tables.values() {
+            let (name, declaration) = (state.name.clone(), state.declaration);
+            self.effects.push(Effect::Send {
+                to: incarnation,
+                message: Message::Declare { name, declaration },
+            });
+        }
+    }
+
+    fn on_unlinked(&mut self, now: Millis, peer: &NodeId) {
+        let incarnation = peer.incarnation();
+        if self.links.remove(&incarnation).is_none() {
+            return;
+        }
+        self.members.unlinked(peer, now);
+        self.dials.unlinked(peer, now);
+        self.answering.retain(|(to, _)| *to != incarnation);
+        self.finishing.retain(|(from, _)| *from != incarnation);
+        for (id, state) in &mut self.tables {
+            state.unlinked(incarnation);
+            self.surroundings
+                .with(*id, |table| table.detach(incarnation));
+        }
+    }
+
+    fn on_message(&mut self, now: Millis, from: Incarnation, message: Message) {
+        if !self.links.contains_key(&from) {
+            return;
+        }
+        match message {
+            Message::Declare { name, declaration } => self.on_declare(now, from, name, declaration),
+            Message::Attach { table, seq } => self.on_attach(now, from, table, seq),
+            Message::Ack { table, seq } => self.with_table(table, |t| t.on_ack(from, seq)),
+            Message::Sync {
+                table,
+                session,
+                body,
+            } => {
+                self.on_sync(now, from, table, session, body);
+            }
+            Message::Report {
+                table,
+                about,
+                seen,
+                fingerprint,
+            } => {
+                if self.with_table(table, |t| t.on_report(about, &seen, fingerprint)) {
+                    self.ask(now, from, table);
+                }
+            }
+            Message::Members(members) => self.learn(now, &members),
+            // The membership protocol runs beside the core.
+            Message::Swim(_) => {}
+        }
+    }
+
+    fn on_heard(&mut self, now: Millis, id: NodeId, address: String, up: bool) {
+        let member = Member {
+            id: id.clone(),
+            address,
+            left: false,
+            linked_to: Vec::new(),
+            links_version: 0,
+        };
+        self.learn(now, &[member]);
+        self.members.heard(&id, up, now);
+    }
+
+    fn on_tick(&mut self, now: Millis) {
+        if self.members.forget(self.settings.forget_after, now) {
+            self.members_changed();
+        }
+        self.tell_members();
+        self.care_for_syncs(now);
+        if now.since(self.last_report) >= self.settings.report_interval {
+            self.last_report = now;
+            self.report();
+            self.tend_tables(now);
+        }
+    }
+
+    fn learn(&mut self, now: Millis, members: &[Member]) {
+        let mut changed = false;
+        for member in members {
+            match self.members.learn(member, now) {
+                Ok(news) => changed |= news,
+                Err(superseded) => {
+                    let notice = Notice::Superseded { by: superseded.by };
+                    self.effects.push(Effect::Notice(notice));
+                }
+            }
+            self.dials
+                .member(member, self.settings.id.name == member.id.name, now);
+        }
+        if changed {
+            self.members_changed();
+        }
+    }
+
+    /// Stability waits for other members from now on.
+    fn members_changed(&mut self) {
+        let awaited = self.members.awaited();
+        for id in self.tables.keys() {
+            self.surroundings
+                .with(*id, |table| table.set_members(awaited.clone()));
+        }
+    }
+
+    /// Tells every peer the members that it was not told yet.
+    fn tell_members(&mut self) {
+        let all = self.members.to_tell();
+        for (to, link) in &mut self.links {
+            let news: Vec<Member> = all
+                .iter()
+                .filter(|member| !link.told.contains(member))
+                .cloned()
+                .collect();
+            if !news.is_empty() {
+                link.told.clone_from(&all);
+                let message = Message::Members(news);
+                self.effects.push(Effect::Send { to: *to, message });
+            }
+        }
+    }
+
+    fn dial(&mut self, now: Millis) {
+        for address in self.dials.due(now) {
+            self.effects.push(Effect::Dial { address });
+        }
+        let waited = now.since(self.born) >= self.settings.patience;
+        self.started |= waited || self.dials.all_tried();
+    }
+
+    /// Runs a step on a table, if there is one of that id: a peer may speak of one that this node
+    /// declares otherwise.
+    fn with_table<R: Default>(
+        &self,
+        id: TableId,
+        step: impl FnOnce(&mut Table<T::Store>) -> R,
+    ) -> R {
+        if self.tables.contains_key(&id) {
+            self.surroundings.with(id, step)
+        } else {
+            R::default()
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! When to sync, and the steps of the syncs under way.
+
+use super::{Effect, Node, Notice, Tables};
+use crate::id::{Incarnation, TableId};
+use crate::message::{Message, SyncBody};
+use crate::store::Store;
+use crate::table::{Answered, Finished};
+use crate::time::Millis;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// How many records a table's sweep looks at in one go.
+const SWEEP_RECORDS: usize = 100_000;
+
+impl<T: Tables> Node<T> {
+    /// Does a bounded piece of the answers to `to`, for a driver that has room to send there.
+    /// `None` when nothing is left to answer.
+    pub fn answer_some(&mut self, to: Incarnation) -> Option<Message> {
+        let end = (to, TableId(u64::MAX));
+        while let Some((_, table)) = self.answering.range((to, TableId(0))..=end).next().copied() {
+            match self
+                .surroundings
+                .with(table, |machine| machine.answer_step(to))
+            {
+                Answered::Nothing => {
+                    self.answering.remove(&(to, table));
+                }
+                Answered::Walked => {}
+                Answered::Send(session, body) => {
+                    return Some(Message::Sync {
+                        table,
+                        session,
+                        body,
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether an answer to `to` is under way.
+    pub fn is_answering(&self, to: Incarnation) -> bool {
+        let end = (to, TableId(u64::MAX));
+        self.answering
+            .range((to, TableId(0))..=end)
+            .next()
+            .is_some()
+    }
+
+    /// Does a bounded piece of the syncs that are at their end. `None` when nothing is left.
+    pub fn finish_some(&mut self, now: Millis) -> Option<Vec<Effect>> {
+        let (peer, table) = self.finishing.iter().next().copied()?;
+        match self
+            .surroundings
+            .with(table, |machine| machine.finish_step(peer))
+        {
+            Finished::Walked => {}
+            Finished::Nothing => {
+                self.finishing.remove(&(peer, table));
+            }
+            Finished::Complete => {
+                self.finishing.remove(&(peer, table));
+                self.on_synced(peer, table);
+                self.open_tables(now);
+            }
+        }
+        Some(core::mem::take(&mut self.effects))
+    }
+
+    /// Opens a sync of `table` with `peer`, unless one is under way.
+    pub(super) fn ask(&mut self, now: Millis, peer: Incarnation, table: TableId) {
+        let Some(state) = self.tables.get_mut(&table) else {
+            return;
+        };
+        if !state.peers.contains_key(&peer) {
+            return;
+        }
+        state.last_sync = (now, Some(peer));
+        let ask = self.surroundings.with(table, |machine| {
+            machine
+                .asking(peer)
+                .is_none()
+                .then(|| machine.ask(peer, now))
+        });
+        if let Some((session, body)) = ask {
+            let message = Message::Sync {
+                table,
+                session,
+                body,
+            };
+            self.effects.push(Effect::Send { to: peer, message });
+        }
+    }
+
+    pub(super) fn on_sync(
+        &mut self,
+        now: Millis,
+        from: Incarnation,
+        table: TableId,
+        session: u64,
+        body: SyncBody,
+    ) {
+        if !self.tables.contains_key(&table) {
+            return;
+        }
+        match body {
+            SyncBody::Ask {
+                seen,
+                live_beyond,
+                sums,
+            } => {
+                let body = self.surroundings.with(table, |machine| {
+                    machine.answer(from, session, seen, live_beyond, &sums)
+                });
+                self.answering.insert((from, table));
+                let message = Message::Sync {
+                    table,
+                    session,
+                    body,
+                };
+                self.effects.push(Effect::Send { to: from, message });
+            }
+            SyncBody::Begin { seen } => {
+                self.surroundings
+                    .with(table, |t| t.on_begin(from, session, seen, now));
+            }
+            SyncBody::Chunk(chunk) => {
+                self.surroundings
+                    .with(table, |t| t.on_chunk(from, session, &chunk, now));
+            }
+            SyncBody::Done {
+                live,
+                removed_ahead,
+            } => {
+                self.surroundings.with(table, |t| {
+                    t.on_done(from, session, live, removed_ahead, now);
+                });
+                self.finishing.insert((from, table));
+            }
+        }
+    }
+
+    fn on_synced(&mut self, peer: Incarnation, table: TableId) {
+        let Some(state) = self.tables.get_mut(&table) else {
+            return;
+        };
+        if let Some(synced) = state.peers.get_mut(&peer) {
+            *synced = true;
+        }
+        self.effects
+            .push(Effect::Notice(Notice::Synced { table, peer }));
+        // What the sync brought may let the peer's ops be acknowledged that came in beyond a gap.
+        if let Some(seq) = self
+            .surroundings
+            .with(table, |machine| machine.ack_for(peer))
+        {
+            let message = Message::Ack { table, seq };
+            self.effects.push(Effect::Send { to: peer, message });
+        }
+    }
+
+    /// Asks again where an answer broke off, and compares each table with some peer now and then.
+    pub(super) fn care_for_syncs(&mut self, now: Millis) {
+        let mut wanted: Vec<(Incarnation, TableId)> = Vec::new();
+        for (id, state) in &self.tables {
+            self.surroundings.with(*id, |table| {
+                let too_far = table.origins().removed_ahead_len() > self.settings.removed_ahead;
+                for (peer, synced) in &state.peers {
+                    let silent = table.asking(*peer).map(|heard| now.since(heard));
+                    let stuck = silent.is_some_and(|ms| ms >= self.settings.ask_timeout);
+                    if stuck && !table.is_finishing(*peer) {
+                        table.abandon(*peer);
+                    }
+                    if stuck || (too_far && silent.is_none()) || (!synced && silent.is_none()) {
+                        wanted.push((*peer, *id));
+                    }
+                }
+            });
+            let (last, with) = state.last_sync;
+            if now.since(last) >= self.settings.sync_interval {
+                let after = state
+                    .peers
+                    .keys()
+                    .find(|peer| with.is_none_or(|with| **peer > with));
+                let next = after.or_else(|| state.peers.keys().next());
+                wanted.extend(next.map(|peer| (*peer, *id)));
+            }
+        }
+        for (peer, table) in wanted {
+            self.ask(now, peer, table);
+        }
+    }
+
+    /// Tells every peer how far this node has seen, as far as it changed. A peer that a third one
+    /// cannot reach is told of that one's reports too, so that deletes become stable in a partial
+    /// split.
+    pub(super) fn report(&mut self) {
+        for (id, state) in &mut self.tables {
+            let (seen, fingerprint) = self
+                .surroundings
+                .with(*id, |table| (table.seen(), table.fingerprint()));
+            for peer in state.peers.keys() {
+                let told = state.reported.entry(*peer).or_default();
+                let news = seen.beyond(told);
+                if news.is_empty() {
+                    continue;
+                }
+                told.join(&news);
+                let about = self.settings.id.incarnation();
+                let message = Message::Report {
+                    table: *id,
+                    about,
+                    seen: news,
+                    fingerprint,
+                };
+                self.effects.push(Effect::Send { to: *peer, message });
+            }
+        }
+        self.pass_on_reports();
+    }
+
+    fn pass_on_reports(&mut self) {
+        let linked = self.linked();
+        let mut apart: BTreeMap<Incarnation, Vec<Incarnation>> = BTreeMap::new();
+        for known in self.members.others().filter(|known| known.linked) {
+            let to = known.member.id.incarnation();
+            let unheard = linked
+                .iter()
+                .filter(|about| **about != to && !known.member.linked_to.contains(about));
+            apart.insert(to, unheard.copied().collect());
+        }
+        for (to, unheard) in apart.iter().filter(|(_, unheard)| !unheard.is_empty()) {
+            for (id, state) in self
+                .tables
+                .iter()
+                .filter(|(_, state)| state.peers.contains_key(to))
+            {
+                self.surroundings.with(*id, |table| {
+                    for about in unheard {
+                        let Some((seen, fingerprint)) = table.reported(*about) else {
+                            continue;
+                        };
+                        let (seen, about) = (seen.clone(), *about);
+                        let message = Message::Report {
+                            table: *id,
+                            about,
+                            seen,
+                            fingerprint,
+                        };
+                        self.effects.push(Effect::Send { to: *to, message });
+                    }
+                });
+            }
+        }
+    }
+
+    /// Drops stable tombstones and sweeps expired values, a bounded number at a time.
+    pub(super) fn tend_tables(&mut self, now: Millis) {
+        for (id, state) in &mut self.tables {
+            self.surroundings
+                .with(*id, crate::table::Table::drop_stable);
+            let (buckets, len) = self
+                .surroundings
+                .with(*id, |table| (table.store().buckets(), table.len()));
+            let affordable = SWEEP_RECORDS / (len / buckets as usize + 1);
+            let round = (buckets as usize).div_ceil(16).min(affordable.max(1));
+            for _ in 0..round {
+                self.surroundings
+                    .with(*id, |table| table.sweep(state.sweep, now));
+                state.sweep = (state.sweep + 1) % buckets;
+            }
+        }
+    }
+}
