@@ -39,11 +39,7 @@ pub enum OwnerDown {
 
 impl fmt::Display for Declaration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "kind={} policy={} owner_down={}",
-            self.kind, self.policy, self.owner_down
-        )
+        write!(f, "kind={} policy={} owner_down={}", self.kind, self.policy, self.owner_down)
     }
 }
 

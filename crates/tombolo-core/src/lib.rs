@@ -36,7 +36,7 @@ pub use id::{Incarnation, NodeId, TableId};
 
 pub use members::{Known, Member, MemberState, Members, Superseded};
 pub use message::{Chunk, ChunkKey, LiveSet, Message, OpRef, SyncBody};
-pub use node::{Effect, Event, LinkView, Node, Notice, Settings, TableView, Tables};
+pub use node::{Answer, Effect, Event, LinkView, Node, Notice, Settings, TableView, Tables};
 
 pub use store::{BTreeStore, Store};
 pub use table::{Answered, Arrival, Contact, Finished, Limits, Table, Written};

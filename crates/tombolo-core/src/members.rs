@@ -68,17 +68,8 @@ pub struct Superseded {
 impl Members {
     /// Just this node.
     pub fn new(id: NodeId, address: String, now: Millis) -> Members {
-        let member = Member {
-            id,
-            address,
-            left: false,
-            linked_to: Vec::new(),
-            links_version: 0,
-        };
-        Members {
-            me: Known::new(member, MemberState::Up, now),
-            others: BTreeMap::new(),
-        }
+        let member = Member { id, address, left: false, linked_to: Vec::new(), links_version: 0 };
+        Members { me: Known::new(member, MemberState::Up, now), others: BTreeMap::new() }
     }
 
     /// This node, as it tells others of itself.
@@ -100,10 +91,7 @@ impl Members {
     /// The members that stability waits for (rule 1): all but those that are superseded, gone for
     /// good, or forgotten.
     pub fn awaited(&self) -> BTreeSet<Incarnation> {
-        let awaited = self
-            .others
-            .values()
-            .filter(|known| !known.forgotten && !known.member.left);
+        let awaited = self.others.values().filter(|known| !known.forgotten && !known.member.left);
         awaited.map(|known| known.member.id.incarnation()).collect()
     }
 
@@ -122,9 +110,7 @@ impl Members {
     pub fn learn(&mut self, member: &Member, now: Millis) -> Result<bool, Superseded> {
         if member.id.name == self.me.member.id.name {
             return if member.id.supersedes(&self.me.member.id) && !member.left {
-                Err(Superseded {
-                    by: member.id.clone(),
-                })
+                Err(Superseded { by: member.id.clone() })
             } else {
                 Ok(false)
             };
@@ -143,11 +129,7 @@ impl Members {
 
     /// A link to `id` came up: it is a member again if it was forgotten.
     pub fn linked(&mut self, id: &NodeId, now: Millis) {
-        if let Some(known) = self
-            .others
-            .get_mut(&id.name)
-            .filter(|known| known.member.id == *id)
-        {
+        if let Some(known) = self.others.get_mut(&id.name).filter(|known| known.member.id == *id) {
             (known.linked, known.forgotten) = (true, false);
             known.become_state(MemberState::Up, now);
         }
@@ -156,11 +138,7 @@ impl Members {
 
     /// The link to `id` went down. Whether the process did is for the membership protocol to say.
     pub fn unlinked(&mut self, id: &NodeId, now: Millis) {
-        if let Some(known) = self
-            .others
-            .get_mut(&id.name)
-            .filter(|known| known.member.id == *id)
-        {
+        if let Some(known) = self.others.get_mut(&id.name).filter(|known| known.member.id == *id) {
             (known.linked, known.unlinked_since) = (false, now);
         }
         self.update_my_links();
@@ -168,19 +146,12 @@ impl Members {
 
     /// The membership protocol heard `id`, or has given it up. A link that is up knows better.
     pub fn heard(&mut self, id: &NodeId, up: bool, now: Millis) {
-        let Some(known) = self
-            .others
-            .get_mut(&id.name)
-            .filter(|known| known.member.id == *id)
+        let Some(known) = self.others.get_mut(&id.name).filter(|known| known.member.id == *id)
         else {
             return;
         };
         if !known.member.left && (up || !known.linked) {
-            let state = if up {
-                MemberState::Up
-            } else {
-                MemberState::Down
-            };
+            let state = if up { MemberState::Up } else { MemberState::Down };
             known.become_state(state, now);
         }
     }
@@ -193,11 +164,7 @@ impl Members {
     /// Forgets who was unlinked for `forget_after` milliseconds. True if anybody was.
     pub fn forget(&mut self, forget_after: u64, now: Millis) -> bool {
         let mut changed = false;
-        for known in self
-            .others
-            .values_mut()
-            .filter(|known| !known.linked && !known.forgotten)
-        {
+        for known in self.others.values_mut().filter(|known| !known.linked && !known.forgotten) {
             if now.since(known.unlinked_since) >= forget_after {
                 (known.forgotten, changed) = (true, true);
             }
@@ -215,19 +182,8 @@ impl Members {
 
 impl Known {
     fn new(member: Member, state: MemberState, now: Millis) -> Known {
-        let state = if member.left {
-            MemberState::Left
-        } else {
-            state
-        };
-        Known {
-            member,
-            state,
-            since: now,
-            linked: false,
-            unlinked_since: now,
-            forgotten: false,
-        }
+        let state = if member.left { MemberState::Left } else { state };
+        Known { member, state, since: now, linked: false, unlinked_since: now, forgotten: false }
     }
 
     fn become_state(&mut self, state: MemberState, now: Millis) {
@@ -259,18 +215,9 @@ mod tests {
     use alloc::string::ToString;
 
     fn member(name: &str, started: u64) -> Member {
-        let id = NodeId {
-            name: name.to_string(),
-            started,
-        };
+        let id = NodeId { name: name.to_string(), started };
         let address = "127.0.0.1:1".to_string();
-        Member {
-            id,
-            address,
-            left: false,
-            linked_to: Vec::new(),
-            links_version: 0,
-        }
+        Member { id, address, left: false, linked_to: Vec::new(), links_version: 0 }
     }
 
     fn members() -> Members {
@@ -290,10 +237,7 @@ mod tests {
     #[test]
     fn a_newer_process_of_our_own_name_is_told() {
         let newer = member("a", 11);
-        assert_eq!(
-            members().learn(&newer, Millis(1)),
-            Err(Superseded { by: newer.id })
-        );
+        assert_eq!(members().learn(&newer, Millis(1)), Err(Superseded { by: newer.id }));
         assert_eq!(members().learn(&member("a", 9), Millis(1)), Ok(false));
     }
 

@@ -11,9 +11,6 @@ use alloc::vec::Vec;
 /// Keys are spread over a fixed number of buckets so that a walk over the table can be cut into
 /// short steps: each step visits one bucket, and a key never changes its bucket.
 pub trait Store {
-    /// Brings what `key` holds near, so that a later call under the table's lock is short.
-    fn touch(&self, key: &[u8]);
-
     /// Shows every entry of `key` to `see`.
     fn entries(&self, key: &[u8], see: &mut dyn FnMut(EntryRef<'_>));
 
@@ -42,8 +39,6 @@ fn reference_bucket(key: &[u8]) -> u32 {
 }
 
 impl Store for BTreeStore {
-    fn touch(&self, _key: &[u8]) {}
-
     fn entries(&self, key: &[u8], see: &mut dyn FnMut(EntryRef<'_>)) {
         for entry in self.keys.get(key).into_iter().flatten() {
             see(entry.as_ref());
@@ -64,11 +59,7 @@ impl Store for BTreeStore {
     }
 
     fn visit(&self, bucket: u32, see: &mut dyn FnMut(&[u8], EntryRef<'_>)) {
-        for (key, entries) in self
-            .keys
-            .iter()
-            .filter(|(key, _)| reference_bucket(key) == bucket)
-        {
+        for (key, entries) in self.keys.iter().filter(|(key, _)| reference_bucket(key) == bucket) {
             for entry in entries {
                 see(key, entry.as_ref());
             }

@@ -24,9 +24,8 @@ pub fn check_address(address: &str) -> Result<(), AddressError> {
     if address.starts_with('[') {
         return check_bracketed(address);
     }
-    let (host, port) = address
-        .rsplit_once(':')
-        .ok_or_else(|| AddressError::NoPort { address: owned() })?;
+    let (host, port) =
+        address.rsplit_once(':').ok_or_else(|| AddressError::NoPort { address: owned() })?;
     if host.contains(':') {
         return Err(AddressError::NoBrackets { address: owned() });
     }
@@ -34,33 +33,22 @@ pub fn check_address(address: &str) -> Result<(), AddressError> {
     if is_ipv4(host) || is_name(host) {
         Ok(())
     } else {
-        Err(AddressError::WrongHost {
-            address: owned(),
-            host: host.to_owned(),
-        })
+        Err(AddressError::WrongHost { address: owned(), host: host.to_owned() })
     }
 }
 
 fn check_bracketed(address: &str) -> Result<(), AddressError> {
     let owned = || address.to_owned();
     let Some((host, rest)) = address[1..].split_once(']') else {
-        return Err(AddressError::WrongHost {
-            address: owned(),
-            host: owned(),
-        });
+        return Err(AddressError::WrongHost { address: owned(), host: owned() });
     };
-    let port = rest
-        .strip_prefix(':')
-        .ok_or_else(|| AddressError::NoPort { address: owned() })?;
+    let port = rest.strip_prefix(':').ok_or_else(|| AddressError::NoPort { address: owned() })?;
     check_port(address, port)?;
     // With the port and not the bare address, so that a numeric zone as in `[fe80::1%2]` counts.
     if address.parse::<SocketAddrV6>().is_ok() {
         Ok(())
     } else {
-        Err(AddressError::WrongHost {
-            address: owned(),
-            host: format!("[{host}]"),
-        })
+        Err(AddressError::WrongHost { address: owned(), host: format!("[{host}]") })
     }
 }
 
@@ -69,10 +57,7 @@ fn check_port(address: &str, port: &str) -> Result<(), AddressError> {
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     match port.parse::<u16>() {
         Ok(1..) if digits => Ok(()),
-        _ => Err(AddressError::WrongPort {
-            address: address.to_owned(),
-            port: port.to_owned(),
-        }),
+        _ => Err(AddressError::WrongPort { address: address.to_owned(), port: port.to_owned() }),
     }
 }
 
@@ -95,9 +80,7 @@ fn is_name(host: &str) -> bool {
 fn is_label(label: &str) -> bool {
     let bytes = label.as_bytes();
     (1..=LONGEST_LABEL).contains(&bytes.len())
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
@@ -150,11 +133,7 @@ mod tests {
 
     #[test]
     fn names_and_numbers_are_accepted() {
-        let longest = format!(
-            "{}.{}:1",
-            "a".repeat(LONGEST_LABEL),
-            "b".repeat(LONGEST_LABEL)
-        );
+        let longest = format!("{}.{}:1", "a".repeat(LONGEST_LABEL), "b".repeat(LONGEST_LABEL));
         for address in [
             "localhost:7381",
             "node-1.example.org:1",
@@ -182,23 +161,11 @@ mod tests {
 
     #[test]
     fn a_port_is_a_number_in_range() {
-        for port in [
-            "",
-            "0",
-            "65536",
-            "99999999999",
-            "+80",
-            "-1",
-            "http",
-            "80 ",
-            "８０",
-        ] {
+        for port in ["", "0", "65536", "99999999999", "+80", "-1", "http", "80 ", "８０"] {
             for host in ["localhost", "[::1]"] {
                 let address = format!("{host}:{port}");
-                let expected = AddressError::WrongPort {
-                    address: address.clone(),
-                    port: port.to_owned(),
-                };
+                let expected =
+                    AddressError::WrongPort { address: address.clone(), port: port.to_owned() };
                 assert_eq!(check_address(&address), Err(expected));
             }
         }

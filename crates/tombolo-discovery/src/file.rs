@@ -44,19 +44,13 @@ struct Reading {
 impl File {
     /// A back-end that reads the file at `path`, which need not exist.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        Self {
-            path: path.as_ref().to_owned(),
-            last: None,
-        }
+        Self { path: path.as_ref().to_owned(), last: None }
     }
 
     /// Reads the file unless the last reading still holds.
     fn look(&mut self) -> Result<Found, DiscoveryError> {
         let path = &self.path;
-        let unreadable = |source| DiscoveryError::Unreadable {
-            path: path.clone(),
-            source,
-        };
+        let unreadable = |source| DiscoveryError::Unreadable { path: path.clone(), source };
         // Asked by path before it is opened, because opening a pipe would wait for its writer.
         if !fs::metadata(path).map_err(unreadable)?.is_file() {
             return Err(DiscoveryError::NotAFile { path: path.clone() });
@@ -70,21 +64,12 @@ impl File {
             return Ok(last.found.clone());
         }
         let mut bytes = Vec::new();
-        file.by_ref()
-            .take(LARGEST + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > LARGEST {
-            return Err(DiscoveryError::TooLarge {
-                path: path.clone(),
-                limit: LARGEST,
-            });
+            return Err(DiscoveryError::TooLarge { path: path.clone(), limit: LARGEST });
         }
         let found = read_lines(path, &bytes);
-        self.last = Some(Reading {
-            stamp,
-            found: found.clone(),
-        });
+        self.last = Some(Reading { stamp, found: found.clone() });
         Ok(found)
     }
 }
@@ -96,10 +81,7 @@ impl Discovery for File {
                 if source.kind() == io::ErrorKind::NotFound =>
             {
                 let problems = vec![Problem::NotThereYet { path }];
-                Ok(Found {
-                    addresses: Vec::new(),
-                    problems,
-                })
+                Ok(Found { addresses: Vec::new(), problems })
             }
             answer => answer,
         }
@@ -113,11 +95,7 @@ fn read_lines(path: &Path, bytes: &[u8]) -> Found {
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if let Err(error) = read_line(line, &mut found) {
             let path = path.to_owned();
-            found.problems.push(Problem::WrongLine {
-                path,
-                line: index + 1,
-                error,
-            });
+            found.problems.push(Problem::WrongLine { path, line: index + 1, error });
         }
     }
     found

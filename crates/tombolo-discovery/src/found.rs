@@ -61,11 +61,7 @@ impl fmt::Display for Problem {
                 )
             }
             Self::WrongLine { path, line, error } => {
-                write!(
-                    formatter,
-                    "{}:{line}: {error}. The line is skipped",
-                    path.display()
-                )
+                write!(formatter, "{}:{line}: {error}. The line is skipped", path.display())
             }
             Self::Other(words) => formatter.write_str(words),
         }
@@ -90,11 +86,7 @@ mod tests {
     fn problems_name_the_place() {
         let path = PathBuf::from("nodes.txt");
         let error = crate::check_address("a:0").unwrap_err();
-        let wrong = Problem::WrongLine {
-            path: path.clone(),
-            line: 3,
-            error,
-        };
+        let wrong = Problem::WrongLine { path: path.clone(), line: 3, error };
         assert_eq!(
             wrong.to_string(),
             "nodes.txt:3: `a:0` has the port `0`. \

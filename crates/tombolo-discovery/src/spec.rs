@@ -12,13 +12,9 @@ use crate::{Discovery, File};
 /// accepted.
 pub fn parse(spec: &str) -> Result<Box<dyn Discovery>, SpecError> {
     match spec.split_once(':') {
-        Some(("file", "")) => Err(SpecError::NoPath {
-            spec: spec.to_owned(),
-        }),
+        Some(("file", "")) => Err(SpecError::NoPath { spec: spec.to_owned() }),
         Some(("file", path)) => Ok(Box::new(File::new(Path::new(path)))),
-        _ => Err(SpecError::UnknownKind {
-            spec: spec.to_owned(),
-        }),
+        _ => Err(SpecError::UnknownKind { spec: spec.to_owned() }),
     }
 }
 
@@ -59,12 +55,7 @@ mod tests {
         let mut discovery = parse("file:no/such:file").unwrap();
         discovery.init().unwrap();
         let problems = discovery.nodes().unwrap().problems;
-        assert_eq!(
-            problems,
-            [Problem::NotThereYet {
-                path: "no/such:file".into()
-            }]
-        );
+        assert_eq!(problems, [Problem::NotThereYet { path: "no/such:file".into() }]);
     }
 
     #[test]

@@ -47,18 +47,12 @@ mod tests {
 
     #[test]
     fn an_empty_list_is_a_list() {
-        assert_eq!(
-            Static::new([""; 0]).unwrap().nodes().unwrap(),
-            Found::default()
-        );
+        assert_eq!(Static::new([""; 0]).unwrap().nodes().unwrap(), Found::default());
     }
 
     #[test]
     fn a_wrong_address_is_refused_at_once() {
         let refused = Static::new(["a:1".to_owned(), "b".to_owned()]).unwrap_err();
-        assert!(
-            refused.to_string().starts_with("`b` has no port"),
-            "{refused}"
-        );
+        assert!(refused.to_string().starts_with("`b` has no port"), "{refused}");
     }
 }

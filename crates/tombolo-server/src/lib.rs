@@ -1,1 +1,3 @@
-//! tombolo-server
+//! Tombolo over the network for those who do not embed it: the Redis protocol in [`resp`].
+
+pub mod resp;

@@ -1,1 +1,37 @@
-//! tombolo-sim
+//! A simulator that drives Tombolo's shipping core through faults, from a seed.
+//!
+//! A [`World`] holds processes of `tombolo_core::Node`, links of first-in first-out lanes that
+//! carry encoded frames, clocks that differ, and an [`Oracle`] that writes down what really
+//! happened. [`run_seed`] draws a schedule from a seed and plays it: after every step each
+//! [`invariant`] is checked for what changed, and at the end, when all is healed and settled, what
+//! must hold then. The same seed plays the same schedule on every machine.
+//!
+//! What this crate does not know: threads (but for playing several seeds at once), sockets, real
+//! time, and how the core works inside.
+
+pub mod command;
+mod config;
+mod delivery;
+mod fault;
+pub mod invariant;
+mod links;
+mod network;
+mod oracle;
+mod process;
+mod rng;
+mod run;
+mod schedule;
+mod settle;
+mod trace;
+mod world;
+
+pub use config::{Config, MAX_DRIFT};
+pub use fault::{FAULTS, Fault, FaultCounts};
+pub use invariant::Violation;
+pub use network::{Channel, Lane, Link, Network, Packet, Queue};
+pub use oracle::{Log, Op, Oracle, Truth};
+pub use process::{DoneWrite, Process, SimTables, WantedWrite};
+pub use rng::Rng;
+pub use run::{Failure, Outcome, run_seed};
+pub use trace::{Line, Trace};
+pub use world::{Counts, WallClock, World};

@@ -1,1 +1,60 @@
-//! tombolo
+//! Replicated in-memory tables: every record is on every node, reads are local, every write goes
+//! to all, and when a network split ends the islands join again without losing a write, bringing
+//! back a delete, or stopping the writers.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tombolo::Node;
+//!
+//! // Two nodes of one cluster; in real life they run on two machines.
+//! let a = Node::builder().name("a").listen("127.0.0.1:0".parse()?).start().await?;
+//! let join = [a.status().address];
+//! let b = Node::builder().name("b").listen("127.0.0.1:0".parse()?).join(join).start().await?;
+//!
+//! let online = a.table::<String, u32>("online").await?;
+//! online.insert(&"ada".to_owned(), &3).await?; // resolves when b has it
+//! assert_eq!(b.table::<String, u32>("online").await?.get(&"ada".to_owned())?, Some(3));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is promised
+//!
+//! - A read takes no lock, waits for nobody and asks no other node.
+//! - A write that resolved with [`Ack::All`] is on every node that was linked when it was made and
+//!   is still linked. It is not lost while one node lives that acknowledged it.
+//! - Of two concurrent writes of a key the later one by hybrid logical clock stays, deletes
+//!   included; a write that saw another always comes after it, whatever the clocks say.
+//! - A deleted record does not come back, however long a node was away.
+//! - Nodes that have seen the same writes have equal tables, and [`Table::fingerprint`] shows it.
+//!
+//! What is not promised: that a read sees a write that another node has not acknowledged yet, that
+//! several records are written together, or that anything survives the death of all nodes.
+
+mod acknowledged;
+mod builder;
+mod clock;
+mod driver;
+mod mesh;
+mod node;
+mod raw;
+mod shared;
+mod shell;
+mod status;
+mod swim;
+mod typed;
+mod waiters;
+
+pub use acknowledged::{Ack, AckTimeout, Acked, Receipt};
+pub use builder::{NodeBuilder, StartError};
+pub use clock::unix_millis;
+pub use node::{CreateError, DrillError, Node};
+pub use raw::{Change, RawTable, Record, WriteError};
+pub use shell::StopReason;
+pub use status::{
+    DiscoveryStatus, LinkStatus, MemberState, MemberStatus, Refusal, Status, TableStatus, Verdict,
+};
+pub use tombolo_core::{Declaration, DeclarationMismatch, Kind, OwnerDown, Policy};
+pub use tombolo_discovery as discovery;
+pub use typed::{DecodeError, InsertError, Table};

@@ -47,10 +47,7 @@ impl Origins {
 
     /// The whole of `seen`.
     pub fn seen_vector(&self) -> VersionVector {
-        self.known
-            .iter()
-            .map(|(origin, known)| (*origin, known.seen))
-            .collect()
+        self.known.iter().map(|(origin, known)| (*origin, known.seen)).collect()
     }
 
     /// Whether `seen` includes all of `vector`.
@@ -128,10 +125,7 @@ impl Origins {
 
     /// The sums of all origins that have live values.
     pub fn sums(&self) -> BTreeMap<Incarnation, u64> {
-        let sums = self
-            .known
-            .iter()
-            .map(|(origin, known)| (*origin, known.sum));
+        let sums = self.known.iter().map(|(origin, known)| (*origin, known.sum));
         sums.filter(|(_, sum)| *sum != 0).collect()
     }
 
@@ -152,10 +146,7 @@ impl Origins {
     pub fn removed_ahead(&self) -> Vec<Dot> {
         let mut dots = Vec::with_capacity(self.removed_ahead);
         for (origin, known) in &self.known {
-            dots.extend(known.removed_ahead.iter().map(|seq| Dot {
-                origin: *origin,
-                seq: *seq,
-            }));
+            dots.extend(known.removed_ahead.iter().map(|seq| Dot { origin: *origin, seq: *seq }));
         }
         dots
     }
@@ -172,8 +163,6 @@ impl Origins {
 
     /// The sum over all live values: equal `seen` and equal fingerprint mean equal tables.
     pub fn fingerprint(&self) -> u64 {
-        self.known
-            .values()
-            .fold(0u64, |sum, known| sum.wrapping_add(known.sum))
+        self.known.values().fold(0u64, |sum, known| sum.wrapping_add(known.sum))
     }
 }

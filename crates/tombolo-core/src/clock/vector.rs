@@ -48,9 +48,7 @@ impl VersionVector {
 
     /// The part of `self` that reaches beyond `base`: joined to `base` it gives `self`'s cover.
     pub fn beyond(&self, base: &VersionVector) -> VersionVector {
-        self.iter()
-            .filter(|(origin, seq)| *seq > base.reach(*origin))
-            .collect()
+        self.iter().filter(|(origin, seq)| *seq > base.reach(*origin)).collect()
     }
 
     /// Every origin with its reach, in the order of the origins.

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 /// node has been gone.
 #[derive(Debug)]
 pub(super) struct Dials {
+    me: NodeId,
     own: String,
     pause: (u64, u64),
     addresses: BTreeMap<String, Dial>,
@@ -35,13 +36,8 @@ struct Dial {
 }
 
 impl Dials {
-    pub(super) fn new(own: String, pause: (u64, u64)) -> Dials {
-        Dials {
-            own,
-            pause,
-            addresses: BTreeMap::new(),
-            discovered_once: false,
-        }
+    pub(super) fn new(me: NodeId, own: String, pause: (u64, u64)) -> Dials {
+        Dials { me, own, pause, addresses: BTreeMap::new(), discovered_once: false }
     }
 
     pub(super) fn discovered(&mut self, addresses: Vec<String>, now: Millis) {
@@ -50,31 +46,20 @@ impl Dials {
             dial.discovered = false;
         }
         for address in addresses.into_iter().filter(|address| *address != self.own) {
-            let fresh = Dial {
-                next: now,
-                pause: self.pause.0,
-                ..Dial::default()
-            };
+            let fresh = Dial { next: now, pause: self.pause.0, ..Dial::default() };
             self.addresses.entry(address).or_insert(fresh).discovered = true;
         }
-        self.addresses
-            .retain(|_, dial| dial.discovered || dial.advertised);
+        self.addresses.retain(|_, dial| dial.discovered || dial.advertised);
     }
 
     /// A member says where it can be dialled.
-    pub(super) fn member(&mut self, member: &Member, is_me: bool, now: Millis) {
-        if is_me || member.address == self.own || member.address.is_empty() {
+    pub(super) fn member(&mut self, member: &Member, now: Millis) {
+        if member.id.name == self.me.name || member.address == self.own || member.address.is_empty()
+        {
             return;
         }
-        let fresh = Dial {
-            next: now,
-            pause: self.pause.0,
-            ..Dial::default()
-        };
-        let dial = self
-            .addresses
-            .entry(member.address.clone())
-            .or_insert(fresh);
+        let fresh = Dial { next: now, pause: self.pause.0, ..Dial::default() };
+        let dial = self.addresses.entry(member.address.clone()).or_insert(fresh);
         let newer = dial
             .owner
             .as_ref()
@@ -88,11 +73,7 @@ impl Dials {
 
     pub(super) fn linked(&mut self, peer: &NodeId) {
         for dial in self.addresses.values_mut() {
-            if dial
-                .owner
-                .as_ref()
-                .is_some_and(|owner| owner.name == peer.name)
-            {
+            if dial.owner.as_ref().is_some_and(|owner| owner.name == peer.name) {
                 (dial.linked, dial.tried, dial.pause) = (true, true, self.pause.0);
             }
         }
@@ -100,11 +81,7 @@ impl Dials {
 
     pub(super) fn unlinked(&mut self, peer: &NodeId, now: Millis) {
         for dial in self.addresses.values_mut() {
-            if dial
-                .owner
-                .as_ref()
-                .is_some_and(|owner| owner.name == peer.name)
-            {
+            if dial.owner.as_ref().is_some_and(|owner| owner.name == peer.name) {
                 (dial.linked, dial.next) = (false, now.plus(dial.pause));
             }
         }
@@ -113,7 +90,8 @@ impl Dials {
     /// An attempt ended. A node that answered is known by this address from now on, also if it is
     /// linked under another one, or is this node itself.
     pub(super) fn ended(&mut self, address: &str, peer: Option<NodeId>, now: Millis) {
-        let linked = peer.as_ref().is_some_and(|peer| self.is_linked(peer));
+        // An address that leads back here needs no link.
+        let linked = peer.as_ref().is_some_and(|peer| *peer == self.me || self.is_linked(peer));
         let Some(dial) = self.addresses.get_mut(address) else {
             return;
         };
@@ -145,10 +123,7 @@ impl Dials {
     }
 
     fn is_linked(&self, peer: &NodeId) -> bool {
-        let owned = self
-            .addresses
-            .values()
-            .filter(|dial| dial.owner.as_ref() == Some(peer));
+        let owned = self.addresses.values().filter(|dial| dial.owner.as_ref() == Some(peer));
         owned.clone().any(|dial| dial.linked)
     }
 }
@@ -160,15 +135,12 @@ mod tests {
     use alloc::vec;
 
     fn id(name: &str) -> NodeId {
-        NodeId {
-            name: name.to_string(),
-            started: 1,
-        }
+        NodeId { name: name.to_string(), started: 1 }
     }
 
     #[test]
     fn an_address_is_tried_again_with_growing_pauses_for_as_long_as_it_is_known() {
-        let mut dials = Dials::new("me:1".to_string(), (100, 400));
+        let mut dials = Dials::new(id("me"), "me:1".to_string(), (100, 400));
         dials.discovered(vec!["b:1".to_string(), "me:1".to_string()], Millis(0));
         assert_eq!(dials.due(Millis(0)), ["b:1"]);
         assert!(dials.due(Millis(0)).is_empty() && !dials.all_tried());
@@ -186,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_linked_peer_is_not_dialled_and_is_dialled_again_when_the_link_is_gone() {
-        let mut dials = Dials::new("me:1".to_string(), (100, 400));
+        let mut dials = Dials::new(id("me"), "me:1".to_string(), (100, 400));
         dials.discovered(vec!["b:1".to_string()], Millis(0));
         dials.due(Millis(0));
         dials.ended("b:1", Some(id("b")), Millis(0));

@@ -7,6 +7,7 @@ mod sync;
 mod tables;
 mod view;
 
+pub use sync::Answer;
 pub use view::{LinkView, TableView};
 
 use crate::declaration::Declaration;
@@ -221,7 +222,7 @@ impl<T: Tables> Node<T> {
     pub fn new(settings: Settings, surroundings: T, now: Millis) -> Node<T> {
         let members = Members::new(settings.id.clone(), settings.address.clone(), now);
         Node {
-            dials: Dials::new(settings.address.clone(), settings.redial),
+            dials: Dials::new(settings.id.clone(), settings.address.clone(), settings.redial),
             members,
             settings,
             surroundings,
@@ -276,14 +277,7 @@ impl<T: Tables> Node<T> {
         self.members.linked(&peer, now);
         self.members_changed();
         self.dials.linked(&peer);
-        self.links.insert(
-            incarnation,
-            Link {
-                peer,
-                since: now,
-                told: Vec::new(),
-            },
-        );
+        self.links.insert(incarnation, Link { peer, since: now, told: Vec::new() });
         for state in self.tables.values() {
             let (name, declaration) = (state.name.clone(), state.declaration);
             self.effects.push(Effect::Send {
@@ -304,8 +298,7 @@ impl<T: Tables> Node<T> {
         self.finishing.retain(|(from, _)| *from != incarnation);
         for (id, state) in &mut self.tables {
             state.unlinked(incarnation);
-            self.surroundings
-                .with(*id, |table| table.detach(incarnation));
+            self.surroundings.with(*id, |table| table.detach(incarnation));
         }
     }
 
@@ -317,19 +310,10 @@ impl<T: Tables> Node<T> {
             Message::Declare { name, declaration } => self.on_declare(now, from, name, declaration),
             Message::Attach { table, seq } => self.on_attach(now, from, table, seq),
             Message::Ack { table, seq } => self.with_table(table, |t| t.on_ack(from, seq)),
-            Message::Sync {
-                table,
-                session,
-                body,
-            } => {
+            Message::Sync { table, session, body } => {
                 self.on_sync(now, from, table, session, body);
             }
-            Message::Report {
-                table,
-                about,
-                seen,
-                fingerprint,
-            } => {
+            Message::Report { table, about, seen, fingerprint } => {
                 if self.with_table(table, |t| t.on_report(about, &seen, fingerprint)) {
                     self.ask(now, from, table);
                 }
@@ -375,8 +359,7 @@ impl<T: Tables> Node<T> {
                     self.effects.push(Effect::Notice(notice));
                 }
             }
-            self.dials
-                .member(member, self.settings.id.name == member.id.name, now);
+            self.dials.member(member, now);
         }
         if changed {
             self.members_changed();
@@ -387,8 +370,7 @@ impl<T: Tables> Node<T> {
     fn members_changed(&mut self) {
         let awaited = self.members.awaited();
         for id in self.tables.keys() {
-            self.surroundings
-                .with(*id, |table| table.set_members(awaited.clone()));
+            self.surroundings.with(*id, |table| table.set_members(awaited.clone()));
         }
     }
 
@@ -396,11 +378,8 @@ impl<T: Tables> Node<T> {
     fn tell_members(&mut self) {
         let all = self.members.to_tell();
         for (to, link) in &mut self.links {
-            let news: Vec<Member> = all
-                .iter()
-                .filter(|member| !link.told.contains(member))
-                .cloned()
-                .collect();
+            let news: Vec<Member> =
+                all.iter().filter(|member| !link.told.contains(member)).cloned().collect();
             if !news.is_empty() {
                 link.told.clone_from(&all);
                 let message = Message::Members(news);
@@ -424,10 +403,6 @@ impl<T: Tables> Node<T> {
         id: TableId,
         step: impl FnOnce(&mut Table<T::Store>) -> R,
     ) -> R {
-        if self.tables.contains_key(&id) {
-            self.surroundings.with(id, step)
-        } else {
-            R::default()
-        }
+        if self.tables.contains_key(&id) { self.surroundings.with(id, step) } else { R::default() }
     }
 }

@@ -9,51 +9,41 @@ use crate::time::Millis;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+/// What one step of the answers to a peer brought.
+#[derive(PartialEq, Debug)]
+pub enum Answer {
+    /// Nothing is to be answered.
+    Idle,
+    /// A piece of a table was walked; there is more to do, and nothing to send yet.
+    Walked,
+    /// To be sent to that peer.
+    Send(Message),
+}
+
 /// How many records a table's sweep looks at in one go.
 const SWEEP_RECORDS: usize = 100_000;
 
 impl<T: Tables> Node<T> {
     /// Does a bounded piece of the answers to `to`, for a driver that has room to send there.
-    /// `None` when nothing is left to answer.
-    pub fn answer_some(&mut self, to: Incarnation) -> Option<Message> {
+    pub fn answer_some(&mut self, to: Incarnation) -> Answer {
         let end = (to, TableId(u64::MAX));
-        while let Some((_, table)) = self.answering.range((to, TableId(0))..=end).next().copied() {
-            match self
-                .surroundings
-                .with(table, |machine| machine.answer_step(to))
-            {
-                Answered::Nothing => {
-                    self.answering.remove(&(to, table));
-                }
-                Answered::Walked => {}
-                Answered::Send(session, body) => {
-                    return Some(Message::Sync {
-                        table,
-                        session,
-                        body,
-                    });
-                }
+        let Some((_, table)) = self.answering.range((to, TableId(0))..=end).next().copied() else {
+            return Answer::Idle;
+        };
+        match self.surroundings.with(table, |machine| machine.answer_step(to)) {
+            Answered::Nothing => {
+                self.answering.remove(&(to, table));
+                Answer::Walked
             }
+            Answered::Walked => Answer::Walked,
+            Answered::Send(session, body) => Answer::Send(Message::Sync { table, session, body }),
         }
-        None
-    }
-
-    /// Whether an answer to `to` is under way.
-    pub fn is_answering(&self, to: Incarnation) -> bool {
-        let end = (to, TableId(u64::MAX));
-        self.answering
-            .range((to, TableId(0))..=end)
-            .next()
-            .is_some()
     }
 
     /// Does a bounded piece of the syncs that are at their end. `None` when nothing is left.
     pub fn finish_some(&mut self, now: Millis) -> Option<Vec<Effect>> {
         let (peer, table) = self.finishing.iter().next().copied()?;
-        match self
-            .surroundings
-            .with(table, |machine| machine.finish_step(peer))
-        {
+        match self.surroundings.with(table, |machine| machine.finish_step(peer)) {
             Finished::Walked => {}
             Finished::Nothing => {
                 self.finishing.remove(&(peer, table));
@@ -76,18 +66,11 @@ impl<T: Tables> Node<T> {
             return;
         }
         state.last_sync = (now, Some(peer));
-        let ask = self.surroundings.with(table, |machine| {
-            machine
-                .asking(peer)
-                .is_none()
-                .then(|| machine.ask(peer, now))
-        });
+        let ask = self
+            .surroundings
+            .with(table, |machine| machine.asking(peer).is_none().then(|| machine.ask(peer, now)));
         if let Some((session, body)) = ask {
-            let message = Message::Sync {
-                table,
-                session,
-                body,
-            };
+            let message = Message::Sync { table, session, body };
             self.effects.push(Effect::Send { to: peer, message });
         }
     }
@@ -100,38 +83,26 @@ impl<T: Tables> Node<T> {
         session: u64,
         body: SyncBody,
     ) {
-        if !self.tables.contains_key(&table) {
+        // A peer that declares the table otherwise gets nothing of it.
+        if !self.tables.get(&table).is_some_and(|state| state.peers.contains_key(&from)) {
             return;
         }
         match body {
-            SyncBody::Ask {
-                seen,
-                live_beyond,
-                sums,
-            } => {
-                let body = self.surroundings.with(table, |machine| {
-                    machine.answer(from, session, seen, live_beyond, &sums)
-                });
+            SyncBody::Ask { seen, live_beyond, sums } => {
+                let body = self
+                    .surroundings
+                    .with(table, |machine| machine.answer(from, session, seen, live_beyond, &sums));
                 self.answering.insert((from, table));
-                let message = Message::Sync {
-                    table,
-                    session,
-                    body,
-                };
+                let message = Message::Sync { table, session, body };
                 self.effects.push(Effect::Send { to: from, message });
             }
             SyncBody::Begin { seen } => {
-                self.surroundings
-                    .with(table, |t| t.on_begin(from, session, seen, now));
+                self.surroundings.with(table, |t| t.on_begin(from, session, seen, now));
             }
             SyncBody::Chunk(chunk) => {
-                self.surroundings
-                    .with(table, |t| t.on_chunk(from, session, &chunk, now));
+                self.surroundings.with(table, |t| t.on_chunk(from, session, &chunk, now));
             }
-            SyncBody::Done {
-                live,
-                removed_ahead,
-            } => {
+            SyncBody::Done { live, removed_ahead } => {
                 self.surroundings.with(table, |t| {
                     t.on_done(from, session, live, removed_ahead, now);
                 });
@@ -147,13 +118,9 @@ impl<T: Tables> Node<T> {
         if let Some(synced) = state.peers.get_mut(&peer) {
             *synced = true;
         }
-        self.effects
-            .push(Effect::Notice(Notice::Synced { table, peer }));
+        self.effects.push(Effect::Notice(Notice::Synced { table, peer }));
         // What the sync brought may let the peer's ops be acknowledged that came in beyond a gap.
-        if let Some(seq) = self
-            .surroundings
-            .with(table, |machine| machine.ack_for(peer))
-        {
+        if let Some(seq) = self.surroundings.with(table, |machine| machine.ack_for(peer)) {
             let message = Message::Ack { table, seq };
             self.effects.push(Effect::Send { to: peer, message });
         }
@@ -178,10 +145,7 @@ impl<T: Tables> Node<T> {
             });
             let (last, with) = state.last_sync;
             if now.since(last) >= self.settings.sync_interval {
-                let after = state
-                    .peers
-                    .keys()
-                    .find(|peer| with.is_none_or(|with| **peer > with));
+                let after = state.peers.keys().find(|peer| with.is_none_or(|with| **peer > with));
                 let next = after.or_else(|| state.peers.keys().next());
                 wanted.extend(next.map(|peer| (*peer, *id)));
             }
@@ -196,9 +160,8 @@ impl<T: Tables> Node<T> {
     /// split.
     pub(super) fn report(&mut self) {
         for (id, state) in &mut self.tables {
-            let (seen, fingerprint) = self
-                .surroundings
-                .with(*id, |table| (table.seen(), table.fingerprint()));
+            let (seen, fingerprint) =
+                self.surroundings.with(*id, |table| (table.seen(), table.fingerprint()));
             for peer in state.peers.keys() {
                 let told = state.reported.entry(*peer).or_default();
                 let news = seen.beyond(told);
@@ -207,12 +170,7 @@ impl<T: Tables> Node<T> {
                 }
                 told.join(&news);
                 let about = self.settings.id.incarnation();
-                let message = Message::Report {
-                    table: *id,
-                    about,
-                    seen: news,
-                    fingerprint,
-                };
+                let message = Message::Report { table: *id, about, seen: news, fingerprint };
                 self.effects.push(Effect::Send { to: *peer, message });
             }
         }
@@ -230,23 +188,14 @@ impl<T: Tables> Node<T> {
             apart.insert(to, unheard.copied().collect());
         }
         for (to, unheard) in apart.iter().filter(|(_, unheard)| !unheard.is_empty()) {
-            for (id, state) in self
-                .tables
-                .iter()
-                .filter(|(_, state)| state.peers.contains_key(to))
-            {
+            for (id, _) in self.tables.iter().filter(|(_, state)| state.peers.contains_key(to)) {
                 self.surroundings.with(*id, |table| {
                     for about in unheard {
                         let Some((seen, fingerprint)) = table.reported(*about) else {
                             continue;
                         };
                         let (seen, about) = (seen.clone(), *about);
-                        let message = Message::Report {
-                            table: *id,
-                            about,
-                            seen,
-                            fingerprint,
-                        };
+                        let message = Message::Report { table: *id, about, seen, fingerprint };
                         self.effects.push(Effect::Send { to: *to, message });
                     }
                 });
@@ -257,16 +206,13 @@ impl<T: Tables> Node<T> {
     /// Drops stable tombstones and sweeps expired values, a bounded number at a time.
     pub(super) fn tend_tables(&mut self, now: Millis) {
         for (id, state) in &mut self.tables {
-            self.surroundings
-                .with(*id, crate::table::Table::drop_stable);
-            let (buckets, len) = self
-                .surroundings
-                .with(*id, |table| (table.store().buckets(), table.len()));
+            self.surroundings.with(*id, crate::table::Table::drop_stable);
+            let (buckets, len) =
+                self.surroundings.with(*id, |table| (table.store().buckets(), table.len()));
             let affordable = SWEEP_RECORDS / (len / buckets as usize + 1);
             let round = (buckets as usize).div_ceil(16).min(affordable.max(1));
             for _ in 0..round {
-                self.surroundings
-                    .with(*id, |table| table.sweep(state.sweep, now));
+                self.surroundings.with(*id, |table| table.sweep(state.sweep, now));
                 state.sweep = (state.sweep + 1) % buckets;
             }
         }

@@ -91,17 +91,12 @@ impl<T: Tables> Node<T> {
     fn add_table(&mut self, now: Millis, id: TableId, name: String, declaration: Declaration) {
         self.surroundings.create(id, &name, declaration);
         let awaited = self.members.awaited();
-        self.surroundings
-            .with(id, |table| table.set_members(awaited));
+        self.surroundings.with(id, |table| table.set_members(awaited));
         for to in self.links.keys() {
-            let message = Message::Declare {
-                name: name.clone(),
-                declaration,
-            };
+            let message = Message::Declare { name: name.clone(), declaration };
             self.effects.push(Effect::Send { to: *to, message });
         }
-        self.tables
-            .insert(id, TableState::new(name, declaration, now));
+        self.tables.insert(id, TableState::new(name, declaration, now));
     }
 
     pub(super) fn on_declare(
@@ -112,16 +107,10 @@ impl<T: Tables> Node<T> {
         declaration: Declaration,
     ) {
         let id = TableId::of(&name);
-        let peer = self
-            .links
-            .get(&from)
-            .map_or_else(String::new, |link| link.peer.name.clone());
+        let peer = self.links.get(&from).map_or_else(String::new, |link| link.peer.name.clone());
         if !self.tables.contains_key(&id) {
             self.add_table(now, id, name.clone(), declaration);
-            let adopted = Notice::Adopted {
-                table: name.clone(),
-                peer: peer.clone(),
-            };
+            let adopted = Notice::Adopted { table: name.clone(), peer: peer.clone() };
             self.effects.push(Effect::Notice(adopted));
         }
         let state = self.tables.get_mut(&id).expect("it was added above");
@@ -133,27 +122,23 @@ impl<T: Tables> Node<T> {
                 ours: state.declaration,
                 theirs: declaration,
             };
-            self.effects
-                .push(Effect::Notice(Notice::Mismatch(mismatch)));
+            self.effects.push(Effect::Notice(Notice::Mismatch(mismatch)));
             return;
         }
         if state.peers.contains_key(&from) {
             return;
         }
         state.peers.insert(from, false);
-        self.effects.push(Effect::Attach {
-            table: id,
-            to: from,
-        });
+        self.effects.push(Effect::Attach { table: id, to: from });
         self.ask(now, from, id);
     }
 
     pub(super) fn on_attach(&mut self, now: Millis, from: Incarnation, id: TableId, seq: u64) {
         use crate::table::Arrival;
-        let gap = self.tables.contains_key(&id).then(|| {
-            self.surroundings
-                .with(id, |table| table.on_attach(from, seq))
-        });
+        let gap = self
+            .tables
+            .contains_key(&id)
+            .then(|| self.surroundings.with(id, |table| table.on_attach(from, seq)));
         if gap == Some(Arrival::Gap) {
             self.ask(now, from, id);
         }

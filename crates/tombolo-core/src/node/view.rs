@@ -37,12 +37,7 @@ impl<T: Tables> Node<T> {
     /// The links that are up.
     pub fn link_views(&self) -> Vec<LinkView> {
         let links = self.links.values();
-        links
-            .map(|link| LinkView {
-                peer: link.peer.clone(),
-                since: link.since,
-            })
-            .collect()
+        links.map(|link| LinkView { peer: link.peer.clone(), since: link.since }).collect()
     }
 
     /// The tables.
@@ -53,11 +48,7 @@ impl<T: Tables> Node<T> {
             declaration: state.declaration,
             writable: state.writable,
             missing: state.missing(self.links.keys().copied()).collect(),
-            mismatches: state
-                .mismatches
-                .iter()
-                .map(|(peer, theirs)| (*peer, *theirs))
-                .collect(),
+            mismatches: state.mismatches.iter().map(|(peer, theirs)| (*peer, *theirs)).collect(),
         });
         views.collect()
     }

@@ -35,10 +35,7 @@ impl Lacks {
     fn lacks(&self, entry: &EntryRef<'_>) -> bool {
         let dot = entry.dot;
         !self.seen.covers(dot)
-            && !self
-                .live_beyond
-                .get(&dot.origin)
-                .is_some_and(|live| live.contains(dot.seq))
+            && !self.live_beyond.get(&dot.origin).is_some_and(|live| live.contains(dot.seq))
     }
 }
 
@@ -73,10 +70,8 @@ impl<S: Store> Table<S> {
             origin,
             live: self.origins.live(origin).cloned().unwrap_or_default(),
         });
-        let done = SyncBody::Done {
-            live: live.collect(),
-            removed_ahead: self.origins.removed_ahead(),
-        };
+        let done =
+            SyncBody::Done { live: live.collect(), removed_ahead: self.origins.removed_ahead() };
         let nothing_to_send = seen.includes(&mine) && self.origins.live_beyond_seen().is_empty();
         let buckets = self.store.buckets();
         let scan = Scan {
@@ -110,12 +105,7 @@ impl<S: Store> Table<S> {
             };
         }
         if scan.bucket < scan.buckets {
-            let Scan {
-                asker,
-                todo,
-                bucket,
-                ..
-            } = scan;
+            let Scan { asker, todo, bucket, .. } = scan;
             self.store.visit(*bucket, &mut |key, entry| {
                 // Entries of one key come one after the other.
                 if asker.lacks(&entry) && todo.last().is_none_or(|last| **last != *key) {
@@ -137,11 +127,7 @@ impl<S: Store> Table<S> {
         let mut bytes = 0;
         while bytes < self.limits.chunk_bytes {
             let Some(key) = scan.todo.pop() else { break };
-            let mut found = ChunkKey {
-                key,
-                live: Vec::new(),
-                entries: Vec::new(),
-            };
+            let mut found = ChunkKey { key, live: Vec::new(), entries: Vec::new() };
             self.store.entries(&found.key, &mut |entry| {
                 found.live.push(entry.dot);
                 if scan.asker.lacks(&entry) {

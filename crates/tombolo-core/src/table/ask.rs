@@ -44,15 +44,7 @@ impl<S: Store> Table<S> {
     pub fn ask(&mut self, peer: Incarnation, now: Millis) -> (u64, SyncBody) {
         self.next_session += 1;
         let session = self.next_session;
-        self.asks.insert(
-            peer,
-            Asking {
-                session,
-                heard: now,
-                seen: None,
-                finish: None,
-            },
-        );
+        self.asks.insert(peer, Asking { session, heard: now, seen: None, finish: None });
         let ask = SyncBody::Ask {
             seen: self.origins.seen_vector(),
             live_beyond: self.origins.live_beyond_seen(),
@@ -73,11 +65,7 @@ impl<S: Store> Table<S> {
 
     /// `peer` began to answer: its `seen` at the capture.
     pub fn on_begin(&mut self, peer: Incarnation, session: u64, seen: VersionVector, now: Millis) {
-        if let Some(asking) = self
-            .asks
-            .get_mut(&peer)
-            .filter(|asking| asking.session == session)
-        {
+        if let Some(asking) = self.asks.get_mut(&peer).filter(|asking| asking.session == session) {
             asking.heard = now;
             asking.seen = Some(seen);
         }
@@ -85,10 +73,7 @@ impl<S: Store> Table<S> {
 
     /// A piece of `peer`'s walk.
     pub fn on_chunk(&mut self, peer: Incarnation, session: u64, chunk: &Chunk, now: Millis) {
-        let Some(asking) = self
-            .asks
-            .get_mut(&peer)
-            .filter(|asking| asking.session == session)
+        let Some(asking) = self.asks.get_mut(&peer).filter(|asking| asking.session == session)
         else {
             return;
         };
@@ -125,27 +110,16 @@ impl<S: Store> Table<S> {
         removed_ahead: Vec<Dot>,
         now: Millis,
     ) {
-        if let Some(asking) = self
-            .asks
-            .get_mut(&peer)
-            .filter(|asking| asking.session == session)
-        {
+        if let Some(asking) = self.asks.get_mut(&peer).filter(|asking| asking.session == session) {
             asking.heard = now;
             // The first step finds no dead dots yet, so it looks for them.
-            asking.finish = Some(Finish {
-                live,
-                removed_ahead,
-                dead: Dots::new(),
-                bucket: 0,
-            });
+            asking.finish = Some(Finish { live, removed_ahead, dead: Dots::new(), bucket: 0 });
         }
     }
 
     /// Whether the end of a sync with `peer` is being applied.
     pub fn is_finishing(&self, peer: Incarnation) -> bool {
-        self.asks
-            .get(&peer)
-            .is_some_and(|asking| asking.finish.is_some())
+        self.asks.get(&peer).is_some_and(|asking| asking.finish.is_some())
     }
 
     /// Does a bounded piece of the end of the sync with `peer`. `seen` moves last, in a step that
@@ -195,11 +169,7 @@ impl<S: Store> Table<S> {
             }
         }
         for dot in removed_ahead {
-            if self
-                .origins
-                .live(dot.origin)
-                .is_some_and(|live| live.contains(dot.seq))
-            {
+            if self.origins.live(dot.origin).is_some_and(|live| live.contains(dot.seq)) {
                 dead.entry(dot.origin).or_default().insert(dot.seq);
             }
         }
@@ -211,21 +181,14 @@ impl<S: Store> Table<S> {
         let mut found: Vec<(Box<[u8]>, Dot)> = Vec::new();
         self.store.visit(finish.bucket, &mut |key, entry| {
             let dot = entry.dot;
-            if finish
-                .dead
-                .get(&dot.origin)
-                .is_some_and(|dead| dead.contains(dot.seq))
-            {
+            if finish.dead.get(&dot.origin).is_some_and(|dead| dead.contains(dot.seq)) {
                 found.push((key.into(), dot));
             }
         });
         finish.bucket += 1;
         for (key, dot) in found {
             self.merge(&key, &[dot], None);
-            let dead = finish
-                .dead
-                .get_mut(&dot.origin)
-                .expect("the dot was found in it");
+            let dead = finish.dead.get_mut(&dot.origin).expect("the dot was found in it");
             dead.remove(dot.seq);
             if dead.is_empty() {
                 finish.dead.remove(&dot.origin);

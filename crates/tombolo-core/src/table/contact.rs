@@ -28,12 +28,7 @@ struct Arrivals {
 
 impl Contact {
     pub(super) fn new(base: u64) -> Contact {
-        Contact {
-            base,
-            acked: base,
-            held: 0,
-            arrivals: None,
-        }
+        Contact { base, acked: base, held: 0, arrivals: None }
     }
 
     /// How far the peer acknowledged, counted so that a write made before the link is not waited
@@ -60,12 +55,7 @@ impl Contact {
     pub(super) fn on_attach(&mut self, seq: u64) -> bool {
         match &mut self.arrivals {
             None => {
-                self.arrivals = Some(Arrivals {
-                    from: seq + 1,
-                    to: seq,
-                    unbroken: true,
-                    ack: seq,
-                });
+                self.arrivals = Some(Arrivals { from: seq + 1, to: seq, unbroken: true, ack: seq });
                 false
             }
             Some(arrivals) => arrivals.skip_to(seq),
@@ -77,12 +67,7 @@ impl Contact {
         let Some(arrivals) = &mut self.arrivals else {
             // An op before its attachment: a peer that does not keep to the protocol. Treating
             // what came before as dropped is right whatever the reason.
-            self.arrivals = Some(Arrivals {
-                from: seq,
-                to: seq,
-                unbroken: false,
-                ack: 0,
-            });
+            self.arrivals = Some(Arrivals { from: seq, to: seq, unbroken: false, ack: 0 });
             return true;
         };
         let dropped = arrivals.skip_to(seq - 1);
@@ -92,9 +77,7 @@ impl Contact {
 
     /// Whether the peer's op `seq` is in the interval.
     pub(super) fn has_applied(&self, seq: u64) -> bool {
-        self.arrivals
-            .as_ref()
-            .is_some_and(|known| known.from <= seq && seq <= known.to)
+        self.arrivals.as_ref().is_some_and(|known| known.from <= seq && seq <= known.to)
     }
 
     /// Joins the interval to a prefix that reaches `seen`; the new reach.

@@ -35,11 +35,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            max_drift: 1_000,
-            removed_ahead: 10_000,
-            chunk_bytes: 64 * 1024,
-        }
+        Limits { max_drift: 1_000, removed_ahead: 10_000, chunk_bytes: 64 * 1024 }
     }
 }
 
@@ -121,28 +117,13 @@ impl<S: Store> Table<S> {
             Change::Delete if visible => (None, None),
             Change::Delete => return None,
         };
-        let dot = Dot {
-            origin: self.me,
-            seq: self.origins.seen(self.me) + 1,
-        };
+        let dot = Dot { origin: self.me, seq: self.origins.seen(self.me) + 1 };
         let stamp = self.clock.next(now);
         // Covered before it is live: what it replaces may be the writer's own, and the own prefix
         // has no holes.
-        self.substitute(
-            key,
-            Some(EntryRef {
-                dot,
-                stamp,
-                expires,
-                value,
-            }),
-        );
+        self.substitute(key, Some(EntryRef { dot, stamp, expires, value }));
         self.origins.advance(self.me, dot.seq);
-        Some(Written {
-            dot,
-            stamp,
-            replaces: &self.gone,
-        })
+        Some(Written { dot, stamp, replaces: &self.gone })
     }
 
     /// Takes in an op of the linked peer `from` (rule 3).
@@ -158,11 +139,7 @@ impl<S: Store> Table<S> {
         if !known {
             self.merge(op.key, op.replaces, Some(op.entry));
         }
-        if self.join_arrivals(from) >= seq {
-            Arrival::InOrder
-        } else {
-            Arrival::Gap
-        }
+        if self.join_arrivals(from) >= seq { Arrival::InOrder } else { Arrival::Gap }
     }
 
     /// What to acknowledge to `peer`.
@@ -197,11 +174,7 @@ impl<S: Store> Table<S> {
         };
         let dropped = contact.on_attach(seq);
         self.join_arrivals(peer);
-        if dropped && self.origins.seen(peer) < seq {
-            Arrival::Gap
-        } else {
-            Arrival::InOrder
-        }
+        if dropped && self.origins.seen(peer) < seq { Arrival::Gap } else { Arrival::InOrder }
     }
 
     /// The link to `peer` is gone: what depends on it is forgotten. What arrived stays, and so does
@@ -251,10 +224,7 @@ impl<S: Store> Table<S> {
     /// Whether the op `dot` of a linked peer was taken in, beyond a gap or not.
     pub fn has_taken_in(&self, dot: Dot) -> bool {
         dot.seq <= self.origins.seen(dot.origin)
-            || self
-                .contacts
-                .get(&dot.origin)
-                .is_some_and(|contact| contact.has_applied(dot.seq))
+            || self.contacts.get(&dot.origin).is_some_and(|contact| contact.has_applied(dot.seq))
     }
 
     /// Equal `seen` and equal fingerprint mean equal tables.
@@ -280,10 +250,7 @@ impl<S: Store> Table<S> {
     /// Advances `seen` by what came in on the link to `peer`; the new reach.
     fn join_arrivals(&mut self, peer: Incarnation) -> u64 {
         let seen = self.origins.seen(peer);
-        let reach = self
-            .contacts
-            .get_mut(&peer)
-            .map_or(seen, |contact| contact.join_prefix(seen));
+        let reach = self.contacts.get_mut(&peer).map_or(seen, |contact| contact.join_prefix(seen));
         self.origins.advance(peer, reach);
         reach
     }
@@ -307,8 +274,7 @@ impl<S: Store> Table<S> {
         }
         if beaten {
             // Rule 7: the older of two events is removed, here the one that just came.
-            self.origins
-                .remember_removed(new.expect("only a new event is beaten").dot);
+            self.origins.remember_removed(new.expect("only a new event is beaten").dot);
             self.substitute(key, None);
         } else {
             self.substitute(key, new);

@@ -34,9 +34,7 @@ struct Reports {
 impl<S: Store> Table<S> {
     /// Who the other members are. Only stability depends on it.
     pub fn set_members(&mut self, others: BTreeSet<Incarnation>) {
-        self.stability
-            .reports
-            .retain(|member, _| others.contains(member));
+        self.stability.reports.retain(|member, _| others.contains(member));
         self.stability.members = others;
     }
 
@@ -65,17 +63,12 @@ impl<S: Store> Table<S> {
         self.count_reports();
         let contacts = &self.contacts;
         let behind = |origin, seq| seq > self.origins.seen(origin) && origin != self.me;
-        changes
-            .iter()
-            .any(|(origin, seq)| behind(origin, seq) && !contacts.contains_key(&origin))
+        changes.iter().any(|(origin, seq)| behind(origin, seq) && !contacts.contains_key(&origin))
     }
 
     /// What `peer` reported last: its `seen` and its fingerprint.
     pub fn reported(&self, peer: Incarnation) -> Option<(&VersionVector, u64)> {
-        self.stability
-            .reports
-            .get(&peer)
-            .map(|reports| (&reports.latest, reports.fingerprint))
+        self.stability.reports.get(&peer).map(|reports| (&reports.latest, reports.fingerprint))
     }
 
     /// Counts the reports that our own `seen` covers by now (rule 6).
@@ -97,10 +90,7 @@ impl<S: Store> Table<S> {
     /// How far the dots of `origin` are stable: known to be seen by every member.
     pub fn stable(&self, origin: Incarnation) -> u64 {
         let counted = self.stability.members.iter().map(|member| {
-            self.stability
-                .reports
-                .get(member)
-                .map_or(0, |known| known.counted.reach(origin))
+            self.stability.reports.get(member).map_or(0, |known| known.counted.reach(origin))
         });
         counted.fold(self.origins.seen(origin), u64::min)
     }
@@ -112,21 +102,11 @@ impl<S: Store> Table<S> {
         let mut stable: Vec<(Box<[u8]>, Dot)> = Vec::new();
         let mut next = self.tombstones.keys().next().copied();
         while let Some(Dot { origin, .. }) = next {
-            let reach = Dot {
-                origin,
-                seq: self.stable(origin),
-            };
+            let reach = Dot { origin, seq: self.stable(origin) };
             let old = self.tombstones.range(Dot { origin, seq: 0 }..=reach);
             stable.extend(old.map(|(dot, key)| (key.clone(), *dot)));
-            let end = Dot {
-                origin,
-                seq: u64::MAX,
-            };
-            next = self
-                .tombstones
-                .range(end..)
-                .map(|(dot, _)| *dot)
-                .find(|dot| *dot != end);
+            let end = Dot { origin, seq: u64::MAX };
+            next = self.tombstones.range(end..).map(|(dot, _)| *dot).find(|dot| *dot != end);
         }
         for (key, dot) in &stable {
             self.merge(key, &[*dot], None);
@@ -145,13 +125,12 @@ impl<S: Store> Table<S> {
         }
         let mut expired: Vec<Box<[u8]>> = Vec::new();
         let max_drift = self.limits.max_drift;
-        self.store
-            .visit(bucket % self.store.buckets(), &mut |key, entry| {
-                let over = entry.expires.is_some_and(|at| now >= at.plus(max_drift));
-                if over && entry.value.is_some() {
-                    expired.push(key.into());
-                }
-            });
+        self.store.visit(bucket % self.store.buckets(), &mut |key, entry| {
+            let over = entry.expires.is_some_and(|at| now >= at.plus(max_drift));
+            if over && entry.value.is_some() {
+                expired.push(key.into());
+            }
+        });
         for key in &expired {
             self.expire(key, now);
         }

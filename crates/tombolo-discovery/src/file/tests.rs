@@ -23,11 +23,7 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("nodes");
         let discovery = File::new(&path);
-        Self {
-            _directory: directory,
-            path,
-            discovery,
-        }
+        Self { _directory: directory, path, discovery }
     }
 
     fn with(content: impl AsRef<[u8]>) -> Self {
@@ -49,13 +45,7 @@ impl Bench {
             Problem::WrongLine { line, path, .. } if path == self.path => line,
             other => panic!("{other:?}"),
         };
-        self.discovery
-            .nodes()
-            .unwrap()
-            .problems
-            .into_iter()
-            .map(line)
-            .collect()
+        self.discovery.nodes().unwrap().problems.into_iter().map(line).collect()
     }
 }
 
@@ -108,9 +98,7 @@ fn a_file_that_is_not_there_yet_is_read_when_it_comes() {
     bench.discovery.init().unwrap();
     let absent = Found {
         addresses: vec![],
-        problems: vec![Problem::NotThereYet {
-            path: bench.path.clone(),
-        }],
+        problems: vec![Problem::NotThereYet { path: bench.path.clone() }],
     };
     assert_eq!(bench.found(), absent);
     assert_eq!(bench.found(), absent);
@@ -218,10 +206,7 @@ fn what_is_no_file_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let error = File::new(directory.path()).nodes().unwrap_err();
     assert!(matches!(&error, DiscoveryError::NotAFile { path } if path == directory.path()));
-    assert!(
-        error.to_string().contains("is not a regular file"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("is not a regular file"), "{error}");
 }
 
 #[test]
@@ -229,10 +214,7 @@ fn an_unreadable_path_is_an_error_with_its_cause() {
     let bench = Bench::with("a:1\n");
     // A file in the place of a directory fails for every user, root included.
     let error = File::new(bench.path.join("below")).nodes().unwrap_err();
-    assert!(
-        matches!(&error, DiscoveryError::Unreadable { .. }),
-        "{error}"
-    );
+    assert!(matches!(&error, DiscoveryError::Unreadable { .. }), "{error}");
     assert!(error.to_string().starts_with("cannot read "), "{error}");
 }
 
@@ -243,10 +225,7 @@ fn the_size_is_bounded() {
     assert_eq!(bench.found(), Found::default());
     bench.write(vec![b'\n'; limit + 1]);
     let error = bench.discovery.nodes().unwrap_err();
-    assert!(
-        matches!(error, DiscoveryError::TooLarge { limit: LARGEST, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, DiscoveryError::TooLarge { limit: LARGEST, .. }), "{error}");
     bench.write("a:1\n");
     assert_eq!(bench.found().addresses, ["a:1"]);
 }

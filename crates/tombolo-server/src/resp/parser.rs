@@ -5,7 +5,7 @@
 //! every byte is looked at once however the network cuts the stream. Lengths that a client merely
 //! claims reserve nothing.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use super::{inline, number::parse_i64};
 
@@ -14,7 +14,7 @@ const LINE_LIMIT: usize = 64 * 1024;
 const ARGUMENT_LIMIT: i64 = 1024 * 1024;
 /// Clients that have not authenticated may say AUTH and HELLO, and these need no more than this.
 const UNAUTHENTICATED_ARGUMENT_LIMIT: i64 = 10;
-const UNAUTHENTICATED_BULK_LIMIT: i64 = 16 * 1024;
+const UNAUTHENTICATED_BULK_LIMIT: usize = 16 * 1024;
 
 /// How large requests may be.
 #[derive(Clone, Copy, Debug)]
@@ -88,8 +88,9 @@ pub(crate) enum Outcome {
     Command,
     /// A whole command that was skipped because something in it is over a limit.
     Oversize {
-        /// The length that was too much, in bytes.
+        /// The bytes that were too many.
         size: usize,
+        limit: usize,
     },
 }
 
@@ -146,8 +147,11 @@ pub(crate) struct Parser {
     bulk: Option<usize>,
     /// Bytes of arguments kept so far.
     kept: usize,
-    /// The first length over a limit: from there on the command is skipped, not kept.
-    oversize: Option<usize>,
+    /// The first length over a limit, and the limit: from there on the command is dropped as it
+    /// arrives.
+    oversize: Option<(usize, usize)>,
+    /// Bytes of the current bulk string still to be dropped.
+    dropping: usize,
     spans: Vec<Span>,
     /// The words of an inline command, which may be quoted and so are not slices of the input.
     words: Vec<u8>,
@@ -164,6 +168,7 @@ impl Parser {
             bulk: None,
             kept: 0,
             oversize: None,
+            dropping: 0,
             spans: Vec::new(),
             words: Vec::new(),
             inline: false,
@@ -178,12 +183,12 @@ impl Parser {
     ) -> Result<Advance, ProtocolError> {
         if self.remaining == 0 {
             match input.first() {
-                None => return Ok(incomplete(0)),
+                None => return Ok(self.pause()),
                 Some(b'*') => {}
-                Some(_) => return self.advance_inline(input),
+                Some(_) => return self.inline_command(input),
             }
             let Some(line) = self.line(input, ProtocolError::TooBigMultibulkCount)? else {
-                return Ok(incomplete(0));
+                return Ok(self.pause());
             };
             let count = parse_i64(&line[1..])
                 .filter(|count| *count <= ARGUMENT_LIMIT)
@@ -198,7 +203,7 @@ impl Parser {
             self.inline = false;
             self.spans.clear();
         }
-        self.advance_array(input, authenticated)
+        self.bulk_strings(input, authenticated)
     }
 
     /// The words of the command that [`Parser::advance`] found at the front of `input`.
@@ -206,7 +211,7 @@ impl Parser {
         Args::new(if self.inline { &self.words } else { input }, &self.spans)
     }
 
-    /// Gives back what a burst of large commands made it allocate.
+    /// Gives back what earlier commands made it allocate.
     pub(crate) fn release(&mut self) {
         if self.remaining == 0 {
             self.spans = Vec::new();
@@ -214,50 +219,140 @@ impl Parser {
         }
     }
 
-    fn advance_array(
+    fn bulk_strings(
         &mut self,
         input: &[u8],
         authenticated: bool,
     ) -> Result<Advance, ProtocolError> {
         while self.remaining > 0 {
-            let length = match self.bulk {
-                Some(length) => length,
-                None => match self.bulk_header(input, authenticated)? {
-                    Some(length) => length,
-                    None => return Ok(self.pause()),
-                },
-            };
-            let over = length > self.limits.argument || length > self.limits.command - self.kept;
-            if over && self.oversize.is_none() {
-                self.oversize = Some(length.max(self.limits.argument + 1).max(length + self.kept));
-                self.spans.clear();
-            }
-            let available = input.len() - self.cursor;
-            // The payload is followed by a line end, which Redis does not look at either.
-            if available < length + 2 {
-                self.bulk = Some(length);
+            if self.dropping == 0 {
+                let Some(length) = self.bulk_header(input, authenticated)? else {
+                    return Ok(self.pause());
+                };
+                // The payload is followed by a line end, which Redis does not look at either.
+                let end = self.cursor + length + 2;
                 if self.oversize.is_some() {
-                    self.bulk = Some(length + 2 - available);
-                    return Ok(self.skip(input));
+                    self.dropping = length + 2;
+                } else if input.len() < end {
+                    return Ok(self.pause());
+                } else {
+                    self.spans.push(Span::new(self.cursor, length));
+                    self.kept += length;
+                    self.cursor = end;
                 }
+            }
+            let dropped = self.dropping.min(input.len() - self.cursor);
+            self.cursor += dropped;
+            self.dropping -= dropped;
+            if self.dropping > 0 {
                 return Ok(self.pause());
             }
-            if self.oversize.is_none() {
-                self.spans.push(Span::new(self.cursor, length));
-                self.kept += length;
-            }
-            self.cursor += length + 2;
             self.bulk = None;
             self.remaining -= 1;
         }
         let outcome = match self.oversize {
-            Some(size) => Outcome::Oversize { size },
+            Some((size, limit)) => Outcome::Oversize { size, limit },
             None => Outcome::Command,
         };
         Ok(self.finish(outcome))
     }
+
+    /// The length of the bulk string at the cursor, once its header has arrived.
+    fn bulk_header(
+        &mut self,
+        input: &[u8],
+        authenticated: bool,
+    ) -> Result<Option<usize>, ProtocolError> {
+        if self.bulk.is_some() {
+            return Ok(self.bulk);
+        }
+        let Some(line) = self.line(input, ProtocolError::TooBigBulkCount)? else {
+            return Ok(None);
+        };
+        match line.first() {
+            Some(b'$') => {}
+            // An empty line: the byte at hand is the one that ended it.
+            other => return Err(ProtocolError::ExpectedBulk(*other.unwrap_or(&b'\r'))),
+        }
+        let length = parse_i64(&line[1..])
+            .and_then(|length| usize::try_from(length).ok())
+            .filter(|length| *length <= self.limits.bulk)
+            .ok_or(ProtocolError::InvalidBulkLength)?;
+        if length > UNAUTHENTICATED_BULK_LIMIT && !authenticated {
+            return Err(ProtocolError::UnauthenticatedBulkLength);
+        }
+        if self.oversize.is_none() {
+            let Limits { argument, command, .. } = self.limits;
+            if length > argument {
+                self.oversize = Some((length, argument));
+            } else if self.kept + length > command {
+                self.oversize = Some((self.kept + length, command));
+            }
+        }
+        self.bulk = Some(length);
+        Ok(self.bulk)
+    }
+
+    /// The line at the cursor without its end, if it has arrived; the cursor moves behind it.
+    fn line<'a>(
+        &mut self,
+        input: &'a [u8],
+        too_long: ProtocolError,
+    ) -> Result<Option<&'a [u8]>, ProtocolError> {
+        let rest = &input[self.cursor..];
+        match rest[self.searched..].iter().position(|byte| *byte == b'\r') {
+            Some(offset) if self.searched + offset + 1 < rest.len() => {
+                let length = self.searched + offset;
+                self.searched = 0;
+                self.cursor += length + 2;
+                Ok(Some(&rest[..length]))
+            }
+            Some(offset) => {
+                self.searched += offset;
+                Ok(None)
+            }
+            None if rest.len() > LINE_LIMIT => Err(too_long),
+            None => {
+                self.searched = rest.len();
+                Ok(None)
+            }
+        }
+    }
+
+    fn inline_command(&mut self, input: &[u8]) -> Result<Advance, ProtocolError> {
+        let Some(offset) = input[self.searched..].iter().position(|byte| *byte == b'\n') else {
+            if input.len() > LINE_LIMIT {
+                return Err(ProtocolError::TooBigInline);
+            }
+            self.searched = input.len();
+            return Ok(self.pause());
+        };
+        let end = self.searched + offset;
+        let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
+        self.inline = true;
+        self.spans.clear();
+        self.words.clear();
+        if !inline::split(line, &mut self.words, &mut self.spans) {
+            return Err(ProtocolError::UnbalancedQuotes);
+        }
+        self.cursor = end + 1;
+        let empty = self.spans.is_empty();
+        Ok(self.finish(if empty { Outcome::Empty } else { Outcome::Command }))
+    }
+
+    /// Waits for more input. What belongs to a command that is being dropped is done with.
+    fn pause(&mut self) -> Advance {
+        let used = if self.oversize.is_some() { mem::take(&mut self.cursor) } else { 0 };
+        Advance { used, outcome: Outcome::Incomplete }
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Advance {
+        self.searched = 0;
+        self.kept = 0;
+        self.oversize = None;
+        Advance { used: mem::take(&mut self.cursor), outcome }
+    }
 }
 
-fn incomplete(used: usize) -> Advance {
-    Advance { used, outcome: Outcome::Incomplete }
-}
+#[cfg(test)]
+mod tests;

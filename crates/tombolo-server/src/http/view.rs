@@ -1,0 +1,326 @@
+//! What the JSON of the HTTP interface looks like.
+//!
+//! The only place that derives serde's traits: the names here are an interface, while the types
+//! of the library are free to change. Times are milliseconds since the Unix epoch by the node's
+//! clock; 64-bit fingerprints are text, because a JSON number is a double to many readers.
+
+use serde::{Deserialize, Serialize};
+use tombolo::{
+    LinkStatus, MemberState, MemberStatus, Refusal, Status, TableStatus, Verdict,
+};
+
+/// A view that can be sent.
+pub trait Json: Serialize {
+    /// The view as JSON with a line end.
+    fn to_json(&self) -> String {
+        // Views hold texts, numbers, lists and no maps, so that encoding them cannot fail.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+}
+
+impl<T: Serialize> Json for T {}
+
+/// `/api/v1/status`: the cluster as this node sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// The node's name.
+    pub name: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The version of Tombolo.
+    pub version: String,
+    /// The advertised cluster address.
+    pub address: String,
+    /// When the node started.
+    pub started: u64,
+    /// When this was made; `since` and `last_heard` are to be compared with it.
+    pub now: u64,
+    /// `alone`, `whole`, `converging` or `split`.
+    pub verdict: String,
+    /// The verdict in words: what is missing, and who cannot hear whom.
+    pub verdict_line: String,
+    /// Whether `/ready` answers 200.
+    pub ready: bool,
+    /// What is missing for that.
+    pub missing: Vec<String>,
+    /// The members, this node among them.
+    pub members: Vec<MemberView>,
+    /// The links of this node.
+    pub links: Vec<LinkView>,
+    /// The tables.
+    pub tables: Vec<TableView>,
+    /// Where other nodes are looked for.
+    pub discovery: DiscoveryView,
+    /// The newest refusals, of others by this node and of this node by others.
+    pub refusals: Vec<RefusalView>,
+    /// The peers that drills keep this node cut off from.
+    pub cuts: Vec<String>,
+}
+
+impl StatusView {
+    /// The view of `status`, made at `now`.
+    pub fn new(status: &Status, now: u64) -> Self {
+        let missing = super::ready::missing(status);
+        Self {
+            name: status.name.clone(),
+            cluster: status.cluster.clone(),
+            version: status.version.to_owned(),
+            address: status.address.clone(),
+            started: status.started,
+            now,
+            verdict: verdict(status.verdict).to_owned(),
+            verdict_line: status.verdict_line.clone(),
+            ready: missing.is_empty(),
+            missing,
+            members: status.members.iter().map(MemberView::new).collect(),
+            links: status.links.iter().map(LinkView::new).collect(),
+            tables: status.tables.iter().map(TableView::new).collect(),
+            discovery: DiscoveryView {
+                works: status.discovery.works,
+                addresses: status.discovery.addresses.clone(),
+                error: status.discovery.error.clone(),
+            },
+            refusals: status.refusals.iter().map(RefusalView::new).collect(),
+            cuts: status.cuts.clone(),
+        }
+    }
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// Its name.
+    pub name: String,
+    /// Its advertised cluster address.
+    pub address: String,
+    /// `up`, `down` or `left`.
+    pub state: String,
+    /// Since when it is in that state.
+    pub since: u64,
+    /// When its process started.
+    pub started: u64,
+    /// Whom it says it hears.
+    pub linked_to: Vec<String>,
+    /// Whether it is the node that was asked.
+    pub is_self: bool,
+}
+
+impl MemberView {
+    fn new(member: &MemberStatus) -> Self {
+        Self {
+            name: member.name.clone(),
+            address: member.address.clone(),
+            state: member_state(member.state).to_owned(),
+            since: member.since,
+            started: member.started,
+            linked_to: member.linked_to.clone(),
+            is_self: member.is_self,
+        }
+    }
+}
+
+/// One link of the node that was asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinkView {
+    /// The peer.
+    pub peer: String,
+    /// Since when it is up.
+    pub since: u64,
+    /// Operations sent or queued that the peer did not acknowledge yet.
+    pub lag_ops: u64,
+    /// Bytes that wait to be sent.
+    pub lag_bytes: u64,
+    /// When something arrived last.
+    pub last_heard: u64,
+    /// The round trip, in microseconds.
+    pub round_trip_micros: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Operations received.
+    pub ops_in: u64,
+    /// Operations sent.
+    pub ops_out: u64,
+    /// How often the queue to the peer was full and dropped, so that the peer had to sync.
+    pub overflows: u64,
+}
+
+impl LinkView {
+    fn new(link: &LinkStatus) -> Self {
+        Self {
+            peer: link.peer.clone(),
+            since: link.since,
+            lag_ops: link.lag_ops,
+            lag_bytes: link.lag_bytes,
+            last_heard: link.last_heard,
+            round_trip_micros: link.round_trip_micros,
+            bytes_in: link.bytes_in,
+            bytes_out: link.bytes_out,
+            ops_in: link.ops_in,
+            ops_out: link.ops_out,
+            overflows: link.overflows,
+        }
+    }
+}
+
+/// `/api/v1/tables`: the tables of the node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TablesView {
+    /// The tables.
+    pub tables: Vec<TableView>,
+}
+
+impl TablesView {
+    /// The view of `status`.
+    pub fn new(status: &Status) -> Self {
+        Self { tables: status.tables.iter().map(TableView::new).collect() }
+    }
+}
+
+/// One table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableView {
+    /// Its name.
+    pub name: String,
+    /// Its shape, such as `set`.
+    pub kind: String,
+    /// What becomes of concurrent writes, such as `last_writer_wins`.
+    pub policy: String,
+    /// What readers see of a down node's records, such as `keep`.
+    pub owner_down: String,
+    /// Live records.
+    pub records: usize,
+    /// Deletes and expired records that are not yet known to be everywhere.
+    pub tombstones: usize,
+    /// The fingerprint of the live records, 16 hexadecimal digits.
+    pub fingerprint: String,
+    /// Per origin, how many of its operations are taken in without a gap.
+    pub seen: Vec<SeenView>,
+    /// Whether the table takes writes.
+    pub writable: bool,
+    /// Whether it is synced with every linked peer.
+    pub complete: bool,
+    /// The peers that it is not synced with.
+    pub missing: Vec<String>,
+    /// Writes of this node that some linked peer did not acknowledge yet.
+    pub unacknowledged: u64,
+    /// Writes and deletes made at this node.
+    pub writes: u64,
+    /// Both declarations, when another node declares the table differently.
+    pub conflict: Option<String>,
+}
+
+impl TableView {
+    fn new(table: &TableStatus) -> Self {
+        let declaration = &table.declaration;
+        let seen = table.seen.iter();
+        Self {
+            name: table.name.clone(),
+            kind: declaration.kind.to_string(),
+            policy: declaration.policy.to_string(),
+            owner_down: declaration.owner_down.to_string(),
+            records: table.records,
+            tombstones: table.tombstones,
+            fingerprint: format!("{:016x}", table.fingerprint),
+            seen: seen.map(|(origin, up_to)| SeenView::new(origin, *up_to)).collect(),
+            writable: table.writable,
+            complete: table.complete,
+            missing: table.missing.clone(),
+            unacknowledged: table.unacknowledged,
+            writes: table.writes,
+            conflict: table.conflict.clone(),
+        }
+    }
+}
+
+/// How much of one origin a table has taken in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeenView {
+    /// The node, as `name@started` when the incarnation is not the newest of its name.
+    pub origin: String,
+    /// The highest sequence number below which nothing is missing.
+    pub up_to: u64,
+}
+
+impl SeenView {
+    fn new(origin: &str, up_to: u64) -> Self {
+        Self { origin: origin.to_owned(), up_to }
+    }
+}
+
+/// Where other nodes are looked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DiscoveryView {
+    /// Whether the last question was answered.
+    pub works: bool,
+    /// The addresses found.
+    pub addresses: Vec<String>,
+    /// What is wrong, if anything.
+    pub error: Option<String>,
+}
+
+/// A link that was refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefusalView {
+    /// When.
+    pub at: u64,
+    /// The other side.
+    pub peer: String,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+impl RefusalView {
+    fn new(refusal: &Refusal) -> Self {
+        Self { at: refusal.at, peer: refusal.peer.clone(), reason: refusal.reason.clone() }
+    }
+}
+
+/// `/ready`: whether the node is ready, and what is missing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadyView {
+    /// Whether it is.
+    pub ready: bool,
+    /// What is missing.
+    pub missing: Vec<String>,
+}
+
+/// The answer to a drill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrillView {
+    /// The peers that this node is cut off from now.
+    pub cuts: Vec<String>,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// The reason, and what to do.
+    pub error: String,
+}
+
+/// What `/api/v1/drills/cut` takes.
+#[derive(Debug, Deserialize)]
+pub(super) struct CutQuery {
+    pub(super) peer: Option<String>,
+}
+
+/// The word for a verdict.
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Alone => "alone",
+        Verdict::Whole => "whole",
+        Verdict::Converging => "converging",
+        Verdict::Split => "split",
+    }
+}
+
+/// The word for a member's state.
+pub(super) fn member_state(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Up => "up",
+        MemberState::Down => "down",
+        MemberState::Left => "left",
+    }
+}

@@ -1,0 +1,76 @@
+//! Commands on keys whatever their values are, and on the table as a whole.
+
+use super::{
+    super::{failure::Failure, parser::Args, reply::Reply, session::Session},
+    Executed, Flow, Slow,
+};
+
+/// Keys deleted by FLUSHDB before others get their turn.
+const STEP: usize = 512;
+
+pub(crate) fn del(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
+    let mut deleted = 0;
+    for key in args.from(1) {
+        deleted += i64::from(session.delete(key)?);
+    }
+    reply.integer(deleted);
+    Ok(Flow::Next)
+}
+
+pub(crate) fn exists(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
+    let table = &session.table;
+    reply.count(args.from(1).filter(|key| table.read(key, |found| found.is_some())).count());
+    Ok(Flow::Next)
+}
+
+pub(crate) fn type_of(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
+    let exists = session.table.read(args.at(1), |found| found.is_some());
+    reply.simple(if exists { "string" } else { "none" });
+    Ok(Flow::Next)
+}
+
+pub(crate) fn randomkey(session: &mut Session, _: Args<'_>, reply: &mut Reply) -> Executed {
+    match session.table.random_key() {
+        Some(key) => reply.bulk(&key),
+        None => reply.null(),
+    }
+    Ok(Flow::Next)
+}
+
+pub(crate) fn dbsize(session: &mut Session, _: Args<'_>, reply: &mut Reply) -> Executed {
+    reply.count(session.table.len());
+    Ok(Flow::Next)
+}
+
+/// ASYNC and SYNC are the same: the reply comes when all is deleted, and others go on meanwhile.
+pub(crate) fn flushdb(_: &mut Session, args: Args<'_>, _: &mut Reply) -> Executed {
+    match (args.get(1), args.len()) {
+        (None, _) => Ok(Flow::Slow(Slow::Flush)),
+        (Some(word), 2)
+            if word.eq_ignore_ascii_case(b"async") || word.eq_ignore_ascii_case(b"sync") =>
+        {
+            Ok(Flow::Slow(Slow::Flush))
+        }
+        _ => Err(Failure::Syntax),
+    }
+}
+
+pub(crate) async fn flush_in_steps(
+    session: &mut Session,
+    reply: &mut Reply,
+) -> Result<(), Failure> {
+    let mut cursor = 0;
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    loop {
+        cursor = session.table.scan(cursor, STEP, |key, _| found.push(key.to_vec()));
+        for key in found.drain(..) {
+            session.delete(&key)?;
+        }
+        if cursor == 0 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    reply.ok();
+    Ok(())
+}

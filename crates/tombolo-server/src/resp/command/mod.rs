@@ -1,0 +1,138 @@
+//! Commands: which there are, and the way from a request to its reply.
+//!
+//! Each file holds a group of commands: reading the words, executing, and writing the answer.
+//! A command that has to wait for something returns it as [`Slow`], and the connection waits.
+
+use std::time::Duration;
+
+use tombolo::Declaration;
+
+use super::{
+    failure::{Failure, quoted},
+    parser::Args,
+    reply::Reply,
+    session::Session,
+};
+
+mod clients;
+mod config;
+mod expiry;
+mod greeting;
+mod info;
+mod introspection;
+mod keys;
+mod lookup;
+mod scan;
+mod set;
+mod spec;
+mod strings;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+/// What a connection does after a command.
+pub(crate) enum Flow {
+    /// The next command.
+    Next,
+    /// Send the replies and end.
+    Close,
+    /// Finish this first; its reply is not written yet.
+    Slow(Slow),
+}
+
+/// The part of a command that has to wait, or is too long to be done at a stretch.
+pub(crate) enum Slow {
+    /// Select a numbered table that may not exist yet.
+    Select(u8),
+    Create {
+        name: String,
+        declaration: Declaration,
+    },
+    Keys {
+        pattern: Vec<u8>,
+    },
+    Flush,
+    Wait {
+        peers: usize,
+        timeout: Duration,
+    },
+}
+
+type Executed = Result<Flow, Failure>;
+
+/// Executes one command and writes its reply, unless the rest of it is [`Slow`].
+pub(crate) fn execute(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Flow {
+    let start = reply.len();
+    match attempt(session, args, reply) {
+        Ok(flow) => flow,
+        Err(failure) => {
+            reply.truncate(start);
+            reply.error(&failure.to_string());
+            Flow::Next
+        }
+    }
+}
+
+/// Does the waiting part of a command and writes its reply.
+pub(crate) async fn finish(slow: Slow, session: &mut Session, reply: &mut Reply) {
+    let result = match slow {
+        Slow::Select(database) => greeting::select_created(session, database, reply).await,
+        Slow::Create { name, declaration } => {
+            tables::create_now(session, &name, declaration, reply).await
+        }
+        Slow::Keys { pattern } => scan::keys_in_steps(session, &pattern, reply).await,
+        Slow::Flush => keys::flush_in_steps(session, reply).await,
+        Slow::Wait { peers, timeout } => wait::wait_now(session, peers, timeout, reply).await,
+    };
+    if let Err(failure) = result {
+        reply.error(&failure.to_string());
+    }
+}
+
+/// The name of a command by the number that the session keeps of its latest one.
+pub(crate) fn name_of(number: u16) -> &'static str {
+    lookup::by_number(number).map_or("NULL", |spec| spec.name)
+}
+
+fn attempt(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
+    let Some((mut number, mut spec)) = lookup::find(args.at(0)) else {
+        return unknown(args);
+    };
+    if let (false, Some(got)) = (spec.subcommands.is_empty(), args.get(1)) {
+        (number, spec) = lookup::find_subcommand(number, spec, got).ok_or_else(|| {
+            let command = spec.name.to_ascii_uppercase();
+            Failure::UnknownSubcommand { command, got: quoted(got, 128) }
+        })?;
+    }
+    if !spec.takes(args.len()) {
+        return Err(Failure::Arity(spec.name));
+    }
+    if !session.authenticated && !spec.has(spec::NO_AUTH) {
+        return Err(Failure::NotAuthenticated);
+    }
+    if spec.has(spec::READ | spec::WRITE) && !session.table.is_writable() {
+        return Err(Failure::Loading);
+    }
+    session.command = number;
+    (spec.run)(session, args, reply)
+}
+
+fn unknown(args: Args<'_>) -> Executed {
+    let name = args.at(0);
+    if name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:") {
+        // A browser that was talked into sending a web form here: nothing it says is wanted.
+        tracing::warn!("closed a Redis connection that speaks HTTP, perhaps a cross-site attack");
+        return Ok(Flow::Close);
+    }
+    let mut shown = String::new();
+    for arg in args.from(1) {
+        if shown.len() >= 128 {
+            break;
+        }
+        shown += &format!("'{}' ", quoted(arg, 128 - shown.len()));
+    }
+    let name = quoted(name, 128);
+    let text = format!("ERR unknown command '{name}', with args beginning with: {shown}");
+    Err(Failure::Other(text))
+}

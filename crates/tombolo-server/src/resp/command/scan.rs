@@ -1,0 +1,129 @@
+//! Commands that look for keys: SCAN and KEYS.
+
+use super::{
+    super::{
+        failure::Failure, glob, number::parse_i64, parser::Args, reply::Reply, session::Session,
+    },
+    Executed, Flow, Slow,
+};
+
+/// What SCAN looks at when it is not told.
+const DEFAULT_COUNT: usize = 10;
+/// COUNT is a hint, and more at a stretch would keep others waiting.
+const MAX_COUNT: usize = 4096;
+
+#[derive(Debug, PartialEq, Eq)]
+struct Options<'a> {
+    cursor: u64,
+    pattern: Option<&'a [u8]>,
+    count: usize,
+    /// Whether keys of the wanted type can be there at all.
+    strings: bool,
+}
+
+impl<'a> Options<'a> {
+    fn parse(args: Args<'a>) -> Result<Options<'a>, Failure> {
+        let cursor = parse_cursor(args.at(1))?;
+        let mut options = Options { cursor, pattern: None, count: DEFAULT_COUNT, strings: true };
+        let mut words = args.from(2);
+        while let Some(word) = words.next() {
+            let value = words.next().ok_or(Failure::Syntax)?;
+            match word.to_ascii_lowercase().as_slice() {
+                b"match" => options.pattern = Some(value).filter(|pattern| *pattern != b"*"),
+                b"count" => {
+                    let count = parse_i64(value).ok_or(Failure::NotInteger)?;
+                    let count = usize::try_from(count).ok().filter(|count| *count > 0);
+                    options.count = count.ok_or(Failure::Syntax)?.min(MAX_COUNT);
+                }
+                b"type" => options.strings = value.eq_ignore_ascii_case(b"string"),
+                _ => return Err(Failure::Syntax),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn parse_cursor(text: &[u8]) -> Result<u64, Failure> {
+    let digits = std::str::from_utf8(text).ok().filter(|text| !text.starts_with('+'));
+    let cursor = digits.and_then(|text| text.parse().ok());
+    cursor.ok_or_else(|| Failure::other("ERR invalid cursor"))
+}
+
+pub(crate) fn scan(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
+    let options = Options::parse(args)?;
+    let mut found = Reply::default();
+    let mut count = 0;
+    let next = session.table.scan(options.cursor, options.count, |key, _| {
+        if options.strings && options.pattern.is_none_or(|pattern| glob::matches(pattern, key)) {
+            found.bulk(key);
+            count += 1;
+        }
+    });
+    reply.array(2);
+    reply.text(&next.to_string());
+    reply.array(count);
+    reply.raw(found.bytes());
+    Ok(Flow::Next)
+}
+
+pub(crate) fn keys(_: &mut Session, args: Args<'_>, _: &mut Reply) -> Executed {
+    Ok(Flow::Slow(Slow::Keys { pattern: args.at(1).to_vec() }))
+}
+
+pub(crate) async fn keys_in_steps(
+    session: &mut Session,
+    pattern: &[u8],
+    reply: &mut Reply,
+) -> Result<(), Failure> {
+    let mut found = Reply::default();
+    let (mut count, mut cursor) = (0, 0);
+    loop {
+        cursor = session.table.scan(cursor, MAX_COUNT, |key, _| {
+            if glob::matches(pattern, key) {
+                found.bulk(key);
+                count += 1;
+            }
+        });
+        if cursor == 0 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    reply.array(count);
+    reply.raw(found.bytes());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_COUNT, Options};
+    use crate::resp::command::tests::with_args;
+
+    #[test]
+    fn options() {
+        with_args("scan 17 MATCH a* count 100 TYPE string", |args| {
+            let expected = Options { cursor: 17, pattern: Some(b"a*"), count: 100, strings: true };
+            assert_eq!(Options::parse(args).unwrap(), expected);
+        });
+        with_args("scan 0 count 1000000 match * type hash", |args| {
+            let expected = Options { cursor: 0, pattern: None, count: MAX_COUNT, strings: false };
+            assert_eq!(Options::parse(args).unwrap(), expected);
+        });
+    }
+
+    #[test]
+    fn refusals_in_the_words_of_redis() {
+        let cases = [
+            ("scan x", "ERR invalid cursor"),
+            ("scan -1", "ERR invalid cursor"),
+            ("scan 0 match", "ERR syntax error"),
+            ("scan 0 count 0", "ERR syntax error"),
+            ("scan 0 count x", "ERR value is not an integer or out of range"),
+            ("scan 0 foo bar", "ERR syntax error"),
+        ];
+        for (line, text) in cases {
+            let refusal = with_args(line, |args| Options::parse(args).unwrap_err().to_string());
+            assert_eq!(refusal, text, "{line}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a connection knows between two commands: who the client is, what it has selected, and
+//! what it has written.
+
+use std::sync::Arc;
+
+use tombolo::{RawTable, Receipt, WriteError};
+
+use super::{registry::Card, shared::Shared};
+
+/// A table that this connection has written to.
+struct Written {
+    table: RawTable,
+    latest: Receipt,
+    /// Whether `latest` has not been waited for yet.
+    awaited: bool,
+}
+
+pub(crate) struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) card: Arc<Card>,
+    pub(crate) table: RawTable,
+    pub(crate) authenticated: bool,
+    /// The number of the latest command, for CLIENT LIST.
+    pub(crate) command: u16,
+    written: Vec<Written>,
+    /// Where the selected table is in `written`, once it has been written to.
+    slot: Option<usize>,
+    /// The latest write of the command that is being executed.
+    fresh: Option<Receipt>,
+}
+
+impl Session {
+    pub(crate) fn new(shared: Arc<Shared>, card: Arc<Card>) -> Session {
+        let table = shared.default_table.clone();
+        let authenticated = shared.settings.password.is_none();
+        card.details().table = table.name().to_owned();
+        Session {
+            shared,
+            card,
+            table,
+            authenticated,
+            command: u16::MAX,
+            written: Vec::new(),
+            slot: None,
+            fresh: None,
+        }
+    }
+
+    pub(crate) fn select(&mut self, table: RawTable) {
+        self.card.details().table = table.name().to_owned();
+        self.slot = self.written.iter().position(|w| w.table.name() == table.name());
+        self.table = table;
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        expires: Option<u64>,
+    ) -> Result<(), WriteError> {
+        let receipt = self.table.put(key, value, expires)?;
+        self.wrote(receipt);
+        Ok(())
+    }
+
+    /// Deletes a key; says whether it was there.
+    pub(crate) fn delete(&mut self, key: &[u8]) -> Result<bool, WriteError> {
+        let receipt = self.table.delete(key)?;
+        if let Some(receipt) = receipt {
+            self.wrote(receipt);
+        }
+        Ok(receipt.is_some())
+    }
+
+    /// Notes a write to the selected table, whose reply must wait for its acknowledgement.
+    pub(crate) fn wrote(&mut self, receipt: Receipt) {
+        self.fresh = Some(receipt);
+    }
+
+    /// The latest write of the command that has just been executed, and the place of its table.
+    pub(crate) fn take_written(&mut self) -> Option<(usize, Receipt)> {
+        let receipt = self.fresh.take()?;
+        let slot = match self.slot {
+            Some(slot) => {
+                self.written[slot].latest = receipt;
+                self.written[slot].awaited = true;
+                slot
+            }
+            None => {
+                let table = self.table.clone();
+                self.written.push(Written { table, latest: receipt, awaited: true });
+                *self.slot.insert(self.written.len() - 1)
+            }
+        };
+        Some((slot, receipt))
+    }
+
+    pub(crate) fn written_table(&self, slot: usize) -> &RawTable {
+        &self.written[slot].table
+    }
+
+    /// The next table with a write that must be waited for; each is given out once.
+    pub(crate) fn next_awaited(&mut self) -> Option<(&RawTable, Receipt)> {
+        let written = self.written.iter_mut().find(|written| written.awaited)?;
+        written.awaited = false;
+        Some((&written.table, written.latest))
+    }
+
+    /// This connection's latest write to every table it has written to.
+    pub(crate) fn latest_writes(&self) -> impl Iterator<Item = (&RawTable, Receipt)> {
+        self.written.iter().map(|written| (&written.table, written.latest))
+    }
+}

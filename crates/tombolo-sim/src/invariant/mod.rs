@@ -1,0 +1,142 @@
+//! What must hold. One file each, with its source.
+//!
+//! [`check`] runs after every step, for the processes that changed in it; [`check_end`] once, when
+//! everything was healed and has settled.
+
+mod acks;
+mod bookkeeping;
+mod causal;
+mod convergence;
+mod dead_for_ever;
+mod loss;
+mod memory;
+mod newest_wins;
+mod survival;
+mod tombstones;
+mod zombie;
+
+use crate::oracle::{Log, Op};
+use crate::process::Process;
+use crate::world::World;
+use std::fmt;
+use tombolo_core::{Dot, Entry, Store, TableId};
+
+/// Something that must not happen did.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Which invariant.
+    pub invariant: &'static str,
+    /// The nodes concerned.
+    pub slots: Vec<usize>,
+    /// What was found.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.invariant, self.text)
+    }
+}
+
+/// What a check returns.
+pub type Checked = Result<(), Violation>;
+
+/// One table of one process as it is now, walked once for all invariants.
+pub struct View<'a, S> {
+    /// The process.
+    pub process: &'a Process<S>,
+    /// The table.
+    pub table: TableId,
+    /// Every op of the table.
+    pub log: &'a Log,
+    /// Every entry in the store.
+    pub entries: Vec<(Box<[u8]>, Entry)>,
+}
+
+impl<'a, S: Store + Default> View<'a, S> {
+    fn of(world: &'a World<S>, process: usize, table: TableId, log: &'a Log) -> View<'a, S> {
+        let process = &world.procs[process];
+        let mut entries = Vec::new();
+        process.look(table, |t| {
+            for bucket in 0..t.store().buckets() {
+                t.store().visit(bucket, &mut |key, entry| {
+                    entries.push((key.into(), entry.to_entry()));
+                });
+            }
+        });
+        View { process, table, log, entries }
+    }
+
+    /// Whether the dot is live, as a value or as a tombstone.
+    pub fn is_live(&self, dot: Dot) -> bool {
+        self.entries.iter().any(|(_, entry)| entry.dot == dot)
+    }
+
+    /// Covered by `seen`, or taken in beyond a gap.
+    pub fn has(&self, dot: Dot) -> bool {
+        self.process.has(self.table, dot)
+    }
+
+    /// Covered, taken in beyond a gap, or live.
+    pub fn knows(&self, dot: Dot) -> bool {
+        self.is_live(dot) || self.has(dot)
+    }
+
+    /// A violation on this process.
+    pub fn violation(&self, invariant: &'static str, text: String) -> Violation {
+        let slots = vec![self.process.slot];
+        Violation { invariant, slots, text: format!("n{}: {text}", self.process.slot) }
+    }
+}
+
+/// Checks the processes that changed since the last time.
+pub fn check<S: Store + Default>(world: &mut World<S>) -> Checked {
+    let dirty: Vec<usize> = std::mem::take(&mut world.dirty).into_iter().collect();
+    let empty = Log::default();
+    for process in dirty {
+        if !world.procs[process].alive {
+            continue;
+        }
+        memory::check(world, process)?;
+        for table in world.procs[process].node.tables().ids() {
+            let log = world.oracle.logs.get(&table).unwrap_or(&empty);
+            let view = View::of(world, process, table, log);
+            bookkeeping::check(&view)?;
+            zombie::check(&view)?;
+            loss::check(world, &view)?;
+            if !world.config.forgetting {
+                newest_wins::check(&view)?;
+            }
+            let lives = dead_for_ever::check(&view)?;
+            let told = acks::check(world, &view)?;
+            dead_for_ever::remember(world, process, table, lives);
+            acks::remember(world, process, table, told)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks a write at the moment it is made.
+pub fn check_write<S: Store + Default>(
+    world: &World<S>,
+    process: usize,
+    table: TableId,
+    op: &Op,
+) -> Checked {
+    let Some(log) = world.oracle.logs.get(&table) else {
+        return Ok(());
+    };
+    causal::check(&View::of(world, process, table, log), op)
+}
+
+/// Checks what must hold when everything was healed and has settled.
+pub fn check_end<S: Store + Default>(world: &World<S>) -> Checked {
+    convergence::check(world)?;
+    survival::check(world)?;
+    tombstones::check(world)
+}
+
+/// Whether it all looks settled, so that waiting longer changes nothing that is checked.
+pub fn is_settled<S: Store + Default>(world: &World<S>) -> bool {
+    convergence::check(world).is_ok() && tombstones::check(world).is_ok()
+}

@@ -1,0 +1,27 @@
+//! Invariant C of the design (section 3), the half that holds at all times: "in LWW tables no live
+//! value is older than an event that the node has seen".
+//!
+//! Left out are the writes of a process that began alone and had not met anybody: rule 1 lets it
+//! write, and what the cluster deleted and forgot before may be newer by the clock.
+
+use super::{Checked, View};
+use tombolo_core::Store;
+
+pub(super) fn check<S: Store + Default>(view: &View<'_, S>) -> Checked {
+    for (key, entry) in view.entries.iter().filter(|(_, entry)| entry.value.is_some()) {
+        for op in view.log.newest_first(key) {
+            if op.dot == entry.dot || op.rank() < (entry.stamp, entry.dot) {
+                break;
+            }
+            let exempt = view.log.find(entry.dot).is_some_and(|written| written.alone);
+            if view.has(op.dot) && !exempt {
+                let text = format!(
+                    "{:?} of {key:?} is live, but {:?} is newer and was seen",
+                    entry.dot, op.dot
+                );
+                return Err(view.violation("C, the newest event wins", text));
+            }
+        }
+    }
+    Ok(())
+}

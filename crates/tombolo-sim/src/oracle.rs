@@ -1,0 +1,125 @@
+//! What really happened, written down beside the core and never read by it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tombolo_core::{Dot, Incarnation, Millis, Stamp, TableId};
+
+/// One write or delete.
+#[derive(Clone, Debug)]
+pub struct Op {
+    /// Its name.
+    pub dot: Dot,
+    /// Its place among concurrent writes.
+    pub stamp: Stamp,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// What was written; none for a delete.
+    pub value: Option<Box<[u8]>>,
+    /// When it expires.
+    pub expires: Option<Millis>,
+    /// What the writer saw and superseded.
+    pub replaces: Vec<Dot>,
+    /// Written by a fresh process that had begun alone and had not met anybody yet: such a write
+    /// may be older than a delete that the cluster has forgotten already (rule 1).
+    pub alone: bool,
+    /// Whom the writer was told to have it.
+    pub held_by: BTreeSet<Incarnation>,
+}
+
+impl Op {
+    /// The order of rule 7.
+    pub fn rank(&self) -> (Stamp, Dot) {
+        (self.stamp, self.dot)
+    }
+}
+
+/// Every op of one table.
+#[derive(Default, Debug)]
+pub struct Log {
+    ops: Vec<Op>,
+    index: HashMap<Dot, usize>,
+    by_key: BTreeMap<Box<[u8]>, Vec<usize>>,
+    replaced_by: HashMap<Dot, Vec<Dot>>,
+}
+
+impl Log {
+    /// Writes an op down.
+    pub fn add(&mut self, op: Op) {
+        let at = self.ops.len();
+        self.index.insert(op.dot, at);
+        for dot in &op.replaces {
+            self.replaced_by.entry(*dot).or_default().push(op.dot);
+        }
+        let same_key = self.by_key.entry(op.key.clone()).or_default();
+        let place = same_key.partition_point(|other| self.ops[*other].rank() < op.rank());
+        same_key.insert(place, at);
+        self.ops.push(op);
+    }
+
+    /// The op of that name.
+    pub fn find(&self, dot: Dot) -> Option<&Op> {
+        self.index.get(&dot).map(|at| &self.ops[*at])
+    }
+
+    /// Notes that the writer of `dot` was told that `peer` has it.
+    pub fn held(&mut self, dot: Dot, peer: Incarnation) {
+        if let Some(at) = self.index.get(&dot) {
+            self.ops[*at].held_by.insert(peer);
+        }
+    }
+
+    /// The ops whose writer saw and superseded `dot`.
+    pub fn replacers(&self, dot: Dot) -> &[Dot] {
+        self.replaced_by.get(&dot).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every key that was ever written.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.by_key.keys().map(AsRef::as_ref)
+    }
+
+    /// The ops of a key, the newest by rule 7 first.
+    pub fn newest_first(&self, key: &[u8]) -> impl Iterator<Item = &Op> {
+        let ops = self.by_key.get(key).map_or(&[][..], Vec::as_slice);
+        ops.iter().rev().map(|at| &self.ops[*at])
+    }
+
+    /// Every op.
+    pub fn iter(&self) -> impl Iterator<Item = &Op> {
+        self.ops.iter()
+    }
+}
+
+/// What the simulator itself knows of one process's copy of one table, whatever the core says.
+#[derive(Default, Debug)]
+pub struct Truth {
+    /// The ops that were handed to the core, beyond a gap or not, and the process's own.
+    pub applied: BTreeSet<Dot>,
+    /// What was live when the process was looked at last; whether it was a value.
+    pub live: BTreeMap<Dot, bool>,
+    /// What was live once and is not any more.
+    pub gone: BTreeSet<Dot>,
+    /// The own writes that wait for everybody: the links that were up, by peer and generation.
+    pub waiting: Vec<(u64, Vec<(usize, u64)>)>,
+    /// Per peer, up to where every own write was found to be held by it.
+    pub held_up_to: BTreeMap<Incarnation, u64>,
+    /// Whether a sync with anybody was ever completed.
+    pub synced: bool,
+    /// Whether the table was opened while no peer carried it.
+    pub opened_alone: bool,
+}
+
+/// Every op of every table, and what clocks have shown.
+#[derive(Default, Debug)]
+pub struct Oracle {
+    /// By table.
+    pub logs: BTreeMap<TableId, Log>,
+    /// The latest moment that any node's clock ever showed.
+    pub latest: Millis,
+}
+
+impl Oracle {
+    /// Whether some node's clock may have said that a record of that expiry is over.
+    pub fn may_be_over(&self, expires: Option<Millis>) -> bool {
+        expires.is_some_and(|at| at <= self.latest)
+    }
+}

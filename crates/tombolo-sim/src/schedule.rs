@@ -1,0 +1,302 @@
+//! The random part of a schedule: what happens next.
+
+use crate::fault::Fault;
+use crate::invariant::{Checked, check};
+use crate::network::{Channel, Lane};
+use crate::process::WantedWrite;
+use crate::world::World;
+use tombolo_core::{Event, Store, TableId};
+
+impl<S: Store + Default> World<S> {
+    /// Starts the nodes and plays the random steps.
+    pub fn play(&mut self) -> Checked {
+        self.set_up();
+        for _ in 0..self.config.steps {
+            self.step();
+            self.settle_step()?;
+        }
+        Ok(())
+    }
+
+    /// Ends a step: whoever must stop stops, and the invariants are checked.
+    pub fn settle_step(&mut self) -> Checked {
+        self.counts.steps += 1;
+        for process in self.alive() {
+            if self.procs[process].superseded {
+                self.crash(process);
+            }
+        }
+        match self.found.take() {
+            Some(violation) => Err(violation),
+            None => check(self),
+        }
+    }
+
+    fn set_up(&mut self) {
+        for slot in 0..self.config.nodes {
+            let bound = crate::config::MAX_DRIFT as i64 / 2;
+            self.clocks[slot].offset = self.rng.between(-bound, bound);
+            if self.rng.chance(30) {
+                self.clocks[slot].drift = self.rng.between(-20, 20);
+                self.fault(Fault::ClockDrift, &[slot]);
+            }
+            if slot < 2 || self.rng.chance(60) {
+                self.bring_up(slot);
+            }
+        }
+    }
+
+    /// Starts a node; it creates some of the tables by itself, and hears of the others.
+    pub fn bring_up(&mut self, slot: usize) {
+        let process = self.start(slot);
+        for number in 0..self.config.tables {
+            if self.rng.chance(60) || slot == 0 {
+                self.create(process, &World::<S>::table_name(number));
+            }
+        }
+        if self.rng.chance(70) {
+            self.discover(process);
+        } else {
+            self.fault(Fault::LateDiscovery, &[slot]);
+        }
+    }
+
+    /// Discovery tells a process every address.
+    pub fn discover(&mut self, process: usize) {
+        self.procs[process].discovered = true;
+        let addresses = (0..self.config.nodes).map(|slot| format!("n{slot}:1"));
+        let addresses = addresses.collect();
+        self.event(process, Event::Discovered { addresses });
+    }
+
+    /// One random step.
+    pub fn step(&mut self) {
+        if self.rng.chance(30) {
+            self.now += self.rng.below(3) as u64 + 1;
+        } else if self.rng.chance(1) {
+            self.now += self.rng.below(150) as u64;
+        }
+        let alive = self.alive();
+        let flapping = self.config.flapping;
+        let Some(process) = self.rng.pick(&alive) else {
+            return self.restart_somebody();
+        };
+        match self.rng.below(1000) {
+            0..190 => self.some_write(process),
+            190..570 => self.some_delivery(),
+            570..690 => self.some_answer(),
+            690..760 => drop(self.finish(process)),
+            760..870 => self.some_tick(process),
+            870..930 => self.some_dial(),
+            930..945 => self.some_resume(),
+            945.. if self.rng.below(50) < flapping => self.some_network_fault(),
+            _ => self.some_other_fault(process),
+        }
+    }
+
+    /// What some client wants done next.
+    pub fn wanted(&mut self, process: usize) -> WantedWrite {
+        let number = self.rng.below(self.config.tables);
+        let key: Box<[u8]> = [b'a' + self.rng.below(self.config.keys) as u8].into();
+        let delete = self.rng.chance(35);
+        let now = self.local(process);
+        let short = self.config.expiry && self.rng.chance(35);
+        let expires = short.then(|| now.plus(self.rng.below(120) as u64));
+        let value: Box<[u8]> = self.counts.ops.to_le_bytes().into();
+        WantedWrite {
+            table: TableId::of(&World::<S>::table_name(number)),
+            key,
+            value: (!delete).then_some(value),
+            expires,
+        }
+    }
+
+    fn some_write(&mut self, process: usize) {
+        let wanted = self.wanted(process);
+        self.write(process, &wanted);
+    }
+
+    fn some_delivery(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        let procs = &self.procs;
+        self.network.ready(self.now, |process| procs[process].slot, &mut ready);
+        if let Some(channel) = self.rng.pick(&ready) {
+            let most = [1, 1, 2, 5][self.rng.below(4)];
+            self.deliver(channel, most);
+        }
+        self.ready = ready;
+    }
+
+    fn some_tick(&mut self, process: usize) {
+        let between = self.rng.chance(20).then(|| (self.rng.below(6), self.wanted(process)));
+        self.tick(process, between);
+    }
+
+    fn some_answer(&mut self) {
+        let answering = self.answering();
+        if let Some((process, to)) = self.rng.pick(&answering) {
+            self.answer(process, to);
+        }
+    }
+
+    /// Who has an answer under way, and to whom.
+    pub fn answering(&self) -> Vec<(usize, usize)> {
+        let mut answering = Vec::new();
+        for link in self.network.links() {
+            for side in 0..2 {
+                let (process, to) = (link.ends[side], link.ends[1 - side]);
+                let to_id = self.procs[to].incarnation;
+                let tables = self.procs[process].node.tables();
+                let scans = |id| tables.look(id, |t| t.is_answering(to_id)) == Some(true);
+                if link.up[side] && tables.ids().into_iter().any(scans) {
+                    answering.push((process, to));
+                }
+            }
+        }
+        answering
+    }
+
+    fn some_dial(&mut self) {
+        if !self.attempts.is_empty() {
+            let attempt = self.rng.below(self.attempts.len());
+            self.resolve_dial(attempt);
+        }
+    }
+
+    fn some_resume(&mut self) {
+        let drained = self.drained();
+        if let Some((process, peer)) = self.rng.pick(&drained) {
+            self.resume(process, peer);
+        }
+    }
+
+    fn two_nodes(&mut self) -> (usize, usize) {
+        let a = self.rng.below(self.config.nodes);
+        let b = (a + 1 + self.rng.below(self.config.nodes - 1)) % self.config.nodes;
+        (a, b)
+    }
+
+    fn some_network_fault(&mut self) {
+        let (a, b) = self.two_nodes();
+        let broken = self.broken_ends();
+        match self.rng.below(10) {
+            0..2 if !self.is_cut(a, b) => self.cut(a, b),
+            2..3 if !self.is_cut(a, b) => self.cut_one_way(a, b),
+            0..6 if self.is_cut(a, b) => self.heal(a, b),
+            _ => {
+                if let Some((process, peer)) = self.rng.pick(&broken) {
+                    self.close_end(process, peer);
+                }
+            }
+        }
+    }
+
+    fn some_other_fault(&mut self, process: usize) {
+        let peers = self.network.peers(process);
+        let peer = self.rng.pick(&peers);
+        match self.rng.below(16) {
+            0..2 => self.end_or_restart(),
+            2..5 => {
+                if let Some(peer) = peer {
+                    self.overflow(process, peer);
+                }
+            }
+            5..7 => {
+                let bound = crate::config::MAX_DRIFT as i64 / 2;
+                let slot = self.procs[process].slot;
+                self.clocks[slot].offset = self.rng.between(-bound, bound);
+                self.fault(Fault::ClockJump, &[slot]);
+            }
+            7..9 => {
+                if let Some(peer) = peer {
+                    self.delay(process, peer);
+                }
+            }
+            9..11 => {
+                if !self.procs[process].discovered {
+                    self.discover(process);
+                }
+            }
+            11..13 => self.hear(process),
+            13 => {
+                if let Some(peer) = peer.filter(|peer| self.procs[*peer].alive) {
+                    self.drop_link(process, peer);
+                }
+            }
+            _ => {
+                let broken = self.broken_ends();
+                if let Some((process, peer)) = self.rng.pick(&broken) {
+                    self.close_end(process, peer);
+                }
+            }
+        }
+    }
+
+    /// A link breaks by itself: one end finds out, the other later.
+    fn drop_link(&mut self, process: usize, peer: usize) {
+        if self.network.up(process, peer).is_some() {
+            self.close_end(process, peer);
+        }
+    }
+
+    fn delay(&mut self, process: usize, peer: usize) {
+        let lane = if self.rng.chance(60) { Lane::Data } else { Lane::Control };
+        let until = self.now + self.rng.below(60) as u64;
+        let channel = Channel { from: process, to: peer, lane };
+        if let Some(queue) = self.network.queue_mut(channel) {
+            queue.held_until = until;
+            self.fault(Fault::Delay, &[self.procs[process].slot, self.procs[peer].slot]);
+        }
+    }
+
+    /// The membership protocol says something of some process, right or wrong.
+    fn hear(&mut self, process: usize) {
+        let about = self.rng.below(self.procs.len());
+        if about == process {
+            return;
+        }
+        let up = self.procs[about].alive && self.rng.chance(60);
+        let wrong = self.procs[about].alive && !up;
+        let fault = if wrong { Fault::WrongSuspicion } else { Fault::Heard };
+        self.fault(fault, &[self.procs[process].slot, self.procs[about].slot]);
+        let id = self.procs[about].id.clone();
+        let address = format!("n{}:1", self.procs[about].slot);
+        self.event(process, Event::Heard { id, address, up });
+    }
+
+    fn end_or_restart(&mut self) {
+        if !self.config.crashes {
+            // Nodes that were not there at the start still come.
+            return self.restart_somebody();
+        }
+        let slot = self.rng.below(self.config.nodes);
+        match self.current[slot] {
+            Some(process) if self.alive().len() > 1 => {
+                if self.rng.chance(15) {
+                    self.fault(Fault::Leave, &[slot]);
+                    self.leave(process);
+                } else {
+                    self.fault(Fault::Crash, &[slot]);
+                    self.crash(process);
+                }
+            }
+            Some(_) => {}
+            None => self.restart(slot),
+        }
+    }
+
+    fn restart_somebody(&mut self) {
+        let down = (0..self.config.nodes).find(|slot| self.current[*slot].is_none());
+        if let Some(slot) = down {
+            self.restart(slot);
+        }
+    }
+
+    /// Starts a node that is not running, whether it ran before or not.
+    pub fn restart(&mut self, slot: usize) {
+        if self.procs.iter().any(|process| process.slot == slot) {
+            self.fault(Fault::Restart, &[slot]);
+        }
+        self.bring_up(slot);
+    }
+}

@@ -1,0 +1,360 @@
+//! The world that a schedule plays in: processes, their clocks, and what their nodes want done.
+//!
+//! Everything that a driver does in production for an [`Effect`] is done here in the same order;
+//! what is chance there (when a frame arrives, whose thread gets a lock first) is drawn here.
+
+use crate::config::{Config, MAX_DRIFT};
+use crate::fault::{Fault, FaultCounts};
+use crate::invariant::{Violation, check_write};
+use crate::network::{Channel, Lane, Network};
+use crate::oracle::{Op, Oracle, Truth};
+use crate::process::{DoneWrite, Process, SimTables, WantedWrite};
+use crate::rng::Rng;
+use crate::trace::Trace;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use tombolo_core::{
+    Declaration, Effect, EntryRef, Event, Incarnation, Message, Millis, Node, NodeId, Notice,
+    OpRef, Store, TableId,
+};
+
+/// Where every clock starts, so that a clock that is behind is still after the epoch.
+const START: u64 = 1_000_000;
+
+/// What a schedule did.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Counts {
+    /// Schedules.
+    pub schedules: u64,
+    /// Steps, the end phase included.
+    pub steps: u64,
+    /// Writes and deletes.
+    pub ops: u64,
+    /// Frames that arrived.
+    pub frames: u64,
+    /// Syncs that were completed.
+    pub syncs: u64,
+    /// Tombstones and expired records that were dropped as stable before the end phase.
+    pub dropped: u64,
+    /// Faults by kind.
+    pub faults: FaultCounts,
+}
+
+impl Counts {
+    /// Adds what another run counted.
+    pub fn add(&mut self, other: &Counts) {
+        self.schedules += other.schedules;
+        self.steps += other.steps;
+        self.ops += other.ops;
+        self.frames += other.frames;
+        self.syncs += other.syncs;
+        self.dropped += other.dropped;
+        self.faults.add(&other.faults);
+    }
+}
+
+/// One node's clock.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct WallClock {
+    /// How far it is ahead, in milliseconds.
+    pub offset: i64,
+    /// How much it gains, in milliseconds a second.
+    pub drift: i64,
+}
+
+/// The world of one schedule.
+pub struct World<S> {
+    /// The shape of the schedule.
+    pub config: Config,
+    /// All chance.
+    pub rng: Rng,
+    /// The true time, in milliseconds.
+    pub now: u64,
+    /// Every process that ever ran.
+    pub procs: Vec<Process<S>>,
+    /// The running process of each node.
+    pub current: Vec<Option<usize>>,
+    /// The clock of each node.
+    pub clocks: Vec<WallClock>,
+    /// The links.
+    pub network: Network,
+    /// Dials under way: the process, the number of the node at that address.
+    pub attempts: Vec<(usize, usize)>,
+    /// What really happened.
+    pub oracle: Oracle,
+    /// What was done so far.
+    pub counts: Counts,
+    /// What happened, if anybody wants to read it.
+    pub trace: Trace,
+    /// The processes that changed since the invariants were checked.
+    pub dirty: BTreeSet<usize>,
+    /// Process numbers by incarnation.
+    pub by_incarnation: BTreeMap<Incarnation, usize>,
+    /// Whether the end phase has begun.
+    pub ending: bool,
+    pub(crate) ready: Vec<Channel>,
+    /// What a check inside a step found.
+    pub(crate) found: Option<Violation>,
+}
+
+impl<S: Store + Default> World<S> {
+    /// A world in which nothing runs yet.
+    pub fn new(config: Config, rng: Rng, traced: bool) -> World<S> {
+        let mut trace = Trace::new(traced);
+        for number in 0..config.tables {
+            let name = World::<S>::table_name(number);
+            trace.name(format!("{:?}", TableId::of(&name)), name);
+        }
+        World {
+            now: 0,
+            procs: Vec::new(),
+            current: vec![None; config.nodes],
+            clocks: vec![WallClock::default(); config.nodes],
+            network: Network::default(),
+            attempts: Vec::new(),
+            oracle: Oracle::default(),
+            counts: Counts::default(),
+            trace,
+            dirty: BTreeSet::new(),
+            by_incarnation: BTreeMap::new(),
+            ending: false,
+            ready: Vec::new(),
+            found: None,
+            config,
+            rng,
+        }
+    }
+
+    /// The name of a table by its number.
+    pub fn table_name(number: usize) -> String {
+        format!("t{number}")
+    }
+
+    /// The running processes.
+    pub fn alive(&self) -> Vec<usize> {
+        self.current.iter().flatten().copied().collect()
+    }
+
+    /// What the clock of a process's node shows.
+    pub fn local(&mut self, process: usize) -> Millis {
+        let clock = self.clocks[self.procs[process].slot];
+        let bound = (MAX_DRIFT / 2) as i64;
+        let ahead = clock.offset + clock.drift * self.now as i64 / 1000;
+        let shown = (START + self.now) as i64 + ahead.clamp(-bound, bound);
+        let shown = Millis(shown as u64);
+        self.oracle.latest = self.oracle.latest.max(shown);
+        shown
+    }
+
+    /// Starts the node of that number as a new process with empty memory.
+    pub fn start(&mut self, slot: usize) -> usize {
+        let process = self.procs.len();
+        // A later process of a name has a later start by the true time; what a clock that was set
+        // back would do here is the operator's to mend.
+        let id = NodeId {
+            name: format!("n{slot}"),
+            started: (START + self.now) * 1000 + process as u64,
+        };
+        let incarnation = id.incarnation();
+        let settings = self.config.settings(id.clone(), format!("n{slot}:1"));
+        let tables = SimTables::new(incarnation, self.config.limits());
+        let born = Millis(START + self.now);
+        self.procs.push(Process {
+            slot,
+            id,
+            incarnation,
+            node: Node::new(settings, tables, born),
+            alive: true,
+            writable: BTreeSet::new(),
+            fan_out: BTreeSet::new(),
+            truth: BTreeMap::new(),
+            discovered: false,
+            superseded: false,
+        });
+        self.by_incarnation.insert(incarnation, process);
+        self.current[slot] = Some(process);
+        let nth = self.procs.iter().filter(|process| process.slot == slot).count();
+        self.trace.name(format!("{incarnation:?}"), format!("n{slot}.{nth}"));
+        self.trace.say(self.now, &[slot], || format!("starts as {incarnation:?}"));
+        process
+    }
+
+    /// Gives a process's node an event, and carries out what it wants.
+    pub fn event(&mut self, process: usize, event: Event) {
+        if !self.procs[process].alive {
+            return;
+        }
+        let now = self.local(process);
+        let effects = self.procs[process].node.handle(now, event);
+        self.carry_out(process, effects);
+    }
+
+    /// Declares a table on a process.
+    pub fn create(&mut self, process: usize, name: &str) {
+        let now = self.local(process);
+        let declared = self.procs[process].node.create(now, name, Declaration::default());
+        let (_, effects) = declared.expect("every table is declared the same way here");
+        self.trace.say(self.now, &[self.procs[process].slot], || format!("creates {name}"));
+        self.carry_out(process, effects);
+    }
+
+    /// Does what a driver does in production.
+    pub fn carry_out(&mut self, process: usize, effects: Vec<Effect>) {
+        self.dirty.insert(process);
+        for effect in effects {
+            match effect {
+                Effect::Send { to, message } => self.send(process, to, &message),
+                Effect::Attach { table, to } => self.attach(process, table, to),
+                Effect::Dial { address } => {
+                    let slot = address[1..].split(':').next().and_then(|slot| slot.parse().ok());
+                    self.attempts.push((process, slot.expect("an address of this world")));
+                }
+                Effect::Writable { table } => self.opened(process, table),
+                Effect::Notice(notice) => self.noticed(process, notice),
+            }
+        }
+    }
+
+    /// Encodes a message and puts it on its lane.
+    pub fn send(&mut self, process: usize, to: Incarnation, message: &Message) {
+        let Some(peer) = self.by_incarnation.get(&to).copied() else {
+            return;
+        };
+        let slots = [self.procs[process].slot, self.procs[peer].slot];
+        self.trace.say(self.now, &slots, || format!("sends {message:?}"));
+        let mut bytes = Vec::new();
+        tombolo_wire::encode_message(&mut bytes, message);
+        let lane = Lane::of(message);
+        self.network.push(Channel { from: process, to: peer, lane }, bytes.into());
+    }
+
+    fn attach(&mut self, process: usize, table: TableId, to: Incarnation) {
+        let peer = self.by_incarnation[&to];
+        let base = self.procs[process].look(table, |t| t.attach(to));
+        let seq = base.expect("the node attaches tables that it made");
+        self.send(process, to, &Message::Attach { table, seq });
+        self.procs[process].fan_out.insert((table, peer));
+        if let Some(truth) = self.procs[process].truth.get_mut(&table) {
+            truth.held_up_to.remove(&to);
+        }
+    }
+
+    fn opened(&mut self, process: usize, table: TableId) {
+        self.procs[process].writable.insert(table);
+        let alone = self.procs[process].look(table, |t| t.contacts().next().is_none());
+        let truth = self.procs[process].truth.entry(table).or_default();
+        truth.opened_alone = alone.expect("the table exists");
+        self.trace.say(self.now, &[self.procs[process].slot], || {
+            format!("may write {table:?}, alone {alone:?}")
+        });
+    }
+
+    fn noticed(&mut self, process: usize, notice: Notice) {
+        self.trace.say(self.now, &[self.procs[process].slot], || format!("notes {notice:?}"));
+        match notice {
+            Notice::Synced { table, .. } => {
+                self.counts.syncs += 1;
+                self.procs[process].truth.entry(table).or_default().synced = true;
+            }
+            Notice::Superseded { .. } => self.procs[process].superseded = true,
+            Notice::Adopted { .. } | Notice::Mismatch(_) => {}
+        }
+    }
+
+    /// A client writes on a process, if the table is open there. True if something was written.
+    pub fn write(&mut self, process: usize, wanted: &WantedWrite) -> bool {
+        if !self.procs[process].writable.contains(&wanted.table) {
+            return false;
+        }
+        let now = self.local(process);
+        let Some(done) = self.procs[process].node.tables().write(now, wanted) else {
+            return false;
+        };
+        self.written(process, done);
+        true
+    }
+
+    /// Writes an op down, and puts it on the lane of every peer that carries the table.
+    pub fn written(&mut self, process: usize, done: DoneWrite) {
+        self.dirty.insert(process);
+        self.counts.ops += 1;
+        let me = self.procs[process].slot;
+        self.trace.say(self.now, &[me], || format!("writes {done:?}"));
+        let mut bytes = Vec::new();
+        let entry = EntryRef {
+            dot: done.dot,
+            stamp: done.stamp,
+            expires: done.expires,
+            value: done.value.as_deref(),
+        };
+        let op = OpRef { key: &done.key, entry, replaces: &done.replaces };
+        tombolo_wire::encode_op(&mut bytes, done.table, &op);
+        let bytes: Rc<[u8]> = bytes.into();
+        let mut linked = Vec::new();
+        for (_, peer) in self.fan_out_of(process, done.table) {
+            linked.extend(self.network.up(process, peer).map(|link| (peer, link)));
+            if !self.is_suspended(process, peer) {
+                let channel = Channel { from: process, to: peer, lane: Lane::Data };
+                self.network.push(channel, Rc::clone(&bytes));
+            }
+        }
+        let truth: &mut Truth = self.procs[process].truth.entry(done.table).or_default();
+        truth.applied.insert(done.dot);
+        truth.waiting.push((done.dot.seq, linked));
+        let op = Op {
+            dot: done.dot,
+            stamp: done.stamp,
+            key: done.key,
+            value: done.value,
+            expires: done.expires,
+            replaces: done.replaces,
+            alone: truth.opened_alone && !truth.synced,
+            held_by: BTreeSet::new(),
+        };
+        if let Err(violation) = check_write(self, process, done.table, &op) {
+            self.found.get_or_insert(violation);
+        }
+        self.oracle.logs.entry(done.table).or_default().add(op);
+    }
+
+    /// The peers that a table's ops go to.
+    pub fn fan_out_of(&self, process: usize, table: TableId) -> Vec<(TableId, usize)> {
+        let range = (table, 0)..=(table, usize::MAX);
+        self.procs[process].fan_out.range(range).copied().collect()
+    }
+
+    /// Whether ops to `peer` are held back because its queue overflowed.
+    pub fn is_suspended(&self, process: usize, peer: usize) -> bool {
+        self.network
+            .link(process, peer)
+            .is_some_and(|link| link.suspended[link.side(process)])
+    }
+
+    /// Ends a process without a word; its peers find out later.
+    pub fn crash(&mut self, process: usize) {
+        let slot = self.procs[process].slot;
+        self.trace.say(self.now, &[slot], || "ends".to_string());
+        self.procs[process].alive = false;
+        self.current[slot] = None;
+        for peer in self.network.peers(process) {
+            let lose = self.rng.chance(50);
+            self.network.close(process, peer, lose);
+        }
+    }
+
+    /// Lets a process say goodbye before it ends.
+    pub fn leave(&mut self, process: usize) {
+        let effects = self.procs[process].node.leave();
+        self.carry_out(process, effects);
+        for peer in self.network.peers(process) {
+            self.network.close(process, peer, false);
+        }
+        self.crash(process);
+    }
+
+    /// Counts a fault.
+    pub fn fault(&mut self, fault: Fault, slots: &[usize]) {
+        self.counts.faults.count(fault);
+        self.trace.say(self.now, slots, || format!("FAULT {fault:?}"));
+    }
+}

@@ -1,0 +1,113 @@
+//! The writing end.
+
+use crate::reader::Reader;
+use crate::slot::Slot;
+use foldhash::fast::RandomState;
+use papaya::{HashMap, ResizeMode};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use tombolo_core::{Dot, EntryRef, Store};
+
+/// How many maps a table is spread over, and so how many buckets a walk has: at ten million
+/// records a step of a walk visits some 40,000, a few milliseconds.
+pub const SHARDS: usize = 256;
+
+/// The bits of a position that lie below the shard's number. A position has 53 bits, so that it is
+/// a whole number in every client's arithmetic.
+const SHARD_SHIFT: u32 = 53 - SHARDS.trailing_zeros();
+
+pub(crate) type Shard = HashMap<Box<[u8]>, Slot, RandomState>;
+
+/// The memory of one table.
+pub struct Records {
+    pub(crate) shards: Box<[Shard]>,
+    hasher: RandomState,
+}
+
+impl Records {
+    /// An empty table's memory: the end that writes and the end that reads.
+    pub fn open() -> (ConcurrentStore, Reader) {
+        let hasher = RandomState::default();
+        let collector = Arc::new(seize::Collector::new());
+        let shards = (0..SHARDS).map(|_| {
+            HashMap::builder()
+                .hasher(hasher.clone())
+                .shared_collector(Arc::clone(&collector))
+                .resize_mode(ResizeMode::default())
+                .build()
+        });
+        let records = Arc::new(Records { shards: shards.collect(), hasher });
+        (ConcurrentStore { records: Arc::clone(&records) }, Reader::new(records))
+    }
+
+    /// Where `key` lies in the order of a scan.
+    pub(crate) fn position(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_one(key) >> 11
+    }
+
+    /// The shard that a position lies in.
+    pub(crate) fn shard_of(position: u64) -> usize {
+        (position >> SHARD_SHIFT) as usize
+    }
+
+    /// The first position of a shard.
+    pub(crate) fn start_of(shard: usize) -> u64 {
+        (shard as u64) << SHARD_SHIFT
+    }
+
+    pub(crate) fn shard(&self, key: &[u8]) -> &Shard {
+        &self.shards[Records::shard_of(self.position(key))]
+    }
+}
+
+/// The writing end of a table's memory. One at a time may write: it is not `Clone`, and the core's
+/// [`Store::replace`] takes it exclusively.
+pub struct ConcurrentStore {
+    records: Arc<Records>,
+}
+
+impl Default for ConcurrentStore {
+    /// A store whose reading end is not wanted.
+    fn default() -> Self {
+        Records::open().0
+    }
+}
+
+impl Store for ConcurrentStore {
+    fn entries(&self, key: &[u8], see: &mut dyn FnMut(EntryRef<'_>)) {
+        let shard = self.records.shard(key);
+        let guard = shard.guard();
+        if let Some(slot) = shard.get(key, &guard) {
+            for entry in slot.entries() {
+                see(entry.as_ref());
+            }
+        }
+    }
+
+    fn replace(&mut self, key: &[u8], gone: &[Dot], new: Option<EntryRef<'_>>) {
+        let shard = self.records.shard(key);
+        let guard = shard.guard();
+        match Slot::replaced(shard.get(key, &guard), gone, new) {
+            Some(slot) => {
+                shard.insert(key.into(), slot, &guard);
+            }
+            None => {
+                shard.remove(key, &guard);
+            }
+        }
+    }
+
+    fn buckets(&self) -> u32 {
+        SHARDS as u32
+    }
+
+    fn visit(&self, bucket: u32, see: &mut dyn FnMut(&[u8], EntryRef<'_>)) {
+        let shard = &self.records.shards[bucket as usize];
+        let guard = shard.guard();
+        for (key, slot) in shard.iter(&guard) {
+            for entry in slot.entries() {
+                see(key, entry.as_ref());
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Every frame of a linked peer but ops, and the way into all of them.
+
+use crate::error::Problem;
+use crate::frame::framed;
+use crate::op::{OP, decode_op};
+use crate::parts::{read_members, read_table, read_vector, write_members, write_vector};
+use crate::read::{Read, Reader};
+use crate::sync::{read_body, write_body};
+use crate::{DecodeError, write};
+use tombolo_core::{
+    Declaration, Dot, Incarnation, Kind, Message, OpRef, OwnerDown, Policy, TableId,
+};
+
+const DECLARE: u8 = 2;
+const ATTACH: u8 = 3;
+const ACK: u8 = 4;
+const SYNC: u8 = 5;
+const REPORT: u8 = 6;
+const MEMBERS: u8 = 7;
+const SWIM: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+const KIND_SET: u8 = 1;
+const POLICY_LAST_WRITER_WINS: u8 = 1;
+const OWNER_DOWN_KEEP: u8 = 1;
+
+/// A frame of a linked peer.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Frame<'a> {
+    /// An op, borrowed from the frame.
+    Op {
+        /// The table.
+        table: TableId,
+        /// The op.
+        op: OpRef<'a>,
+    },
+    /// What is for the core to handle.
+    Message(Message),
+    /// To be sent back at once as a pong, to measure the round trip.
+    Ping {
+        /// When it was sent, in microseconds of a clock that only the sender reads.
+        sent: u64,
+    },
+    /// A ping came back.
+    Pong {
+        /// What the ping said.
+        sent: u64,
+    },
+}
+
+/// Reads a frame, its kind first, that came from `from`. `replaces` is scratch for ops: give the
+/// same list again and again, and reading an op allocates nothing.
+pub fn decode_frame<'a>(
+    frame: &'a [u8],
+    from: Incarnation,
+    replaces: &'a mut Vec<Dot>,
+) -> Result<Frame<'a>, DecodeError> {
+    if frame.first() == Some(&OP) {
+        let (table, op) = decode_op(frame, from, replaces)?;
+        return Ok(Frame::Op { table, op });
+    }
+    decode_slow(frame)
+}
+
+fn decode_slow(frame: &[u8]) -> Read<Frame<'static>> {
+    let mut reader = Reader::new("unknown kind", frame);
+    let kind = reader.u8("kind")?;
+    let frame = match kind {
+        DECLARE => Frame::Message(read_declare(&mut reader)?),
+        ATTACH => {
+            reader.rename("attach");
+            let table = read_table(&mut reader)?;
+            let seq = reader.varint("seq")?;
+            Frame::Message(Message::Attach { table, seq })
+        }
+        ACK => {
+            reader.rename("ack");
+            let table = read_table(&mut reader)?;
+            let seq = reader.varint("seq")?;
+            Frame::Message(Message::Ack { table, seq })
+        }
+        SYNC => {
+            reader.rename("sync");
+            Frame::Message(Message::Sync {
+                table: read_table(&mut reader)?,
+                session: reader.varint("session")?,
+                body: read_body(&mut reader)?,
+            })
+        }
+        REPORT => Frame::Message(read_report(&mut reader)?),
+        MEMBERS => {
+            reader.rename("members");
+            Frame::Message(Message::Members(read_members(&mut reader)?))
+        }
+        SWIM => Frame::Message(Message::Swim(reader.remainder().to_vec())),
+        PING => {
+            reader.rename("ping");
+            let sent = reader.u64("sent")?;
+            Frame::Ping { sent }
+        }
+        PONG => {
+            reader.rename("pong");
+            let sent = reader.u64("sent")?;
+            Frame::Pong { sent }
+        }
+        other => return Err(reader.error("kind", Problem::Unknown(other.into()))),
+    };
+    reader.end()?;
+    Ok(frame)
+}
+
+/// Appends one message as a frame.
+pub fn encode_message(out: &mut Vec<u8>, message: &Message) {
+    match message {
+        Message::Declare { name, declaration } => framed(out, DECLARE, |out| {
+            write::string(out, name);
+            write_declaration(out, declaration);
+        }),
+        Message::Attach { table, seq } => framed(out, ATTACH, |out| {
+            write::u64(out, table.0);
+            write::varint(out, *seq);
+        }),
+        Message::Ack { table, seq } => framed(out, ACK, |out| {
+            write::u64(out, table.0);
+            write::varint(out, *seq);
+        }),
+        Message::Sync { table, session, body } => framed(out, SYNC, |out| {
+            write::u64(out, table.0);
+            write::varint(out, *session);
+            write_body(out, body);
+        }),
+        Message::Report { table, about, seen, fingerprint } => framed(out, REPORT, |out| {
+            write::u64(out, table.0);
+            write::u64(out, about.0);
+            write_vector(out, seen);
+            write::u64(out, *fingerprint);
+        }),
+        Message::Members(members) => framed(out, MEMBERS, |out| write_members(out, members)),
+        Message::Swim(packet) => framed(out, SWIM, |out| out.extend_from_slice(packet)),
+    }
+}
+
+/// Appends a ping as a frame.
+pub fn encode_ping(out: &mut Vec<u8>, sent: u64) {
+    framed(out, PING, |out| write::u64(out, sent));
+}
+
+/// Appends the answer to a ping as a frame.
+pub fn encode_pong(out: &mut Vec<u8>, sent: u64) {
+    framed(out, PONG, |out| write::u64(out, sent));
+}
+
+fn write_declaration(out: &mut Vec<u8>, declaration: &Declaration) {
+    out.push(match declaration.kind {
+        Kind::Set => KIND_SET,
+    });
+    out.push(match declaration.policy {
+        Policy::LastWriterWins => POLICY_LAST_WRITER_WINS,
+    });
+    out.push(match declaration.owner_down {
+        OwnerDown::Keep => OWNER_DOWN_KEEP,
+    });
+}
+
+fn read_declare(reader: &mut Reader<'_>) -> Read<Message> {
+    reader.rename("declare");
+    let name = reader.string("name")?;
+    let kind = match reader.u8("kind of table")? {
+        KIND_SET => Kind::Set,
+        other => return Err(reader.error("kind of table", Problem::Unknown(other.into()))),
+    };
+    let policy = match reader.u8("policy")? {
+        POLICY_LAST_WRITER_WINS => Policy::LastWriterWins,
+        other => return Err(reader.error("policy", Problem::Unknown(other.into()))),
+    };
+    let owner_down = match reader.u8("owner down")? {
+        OWNER_DOWN_KEEP => OwnerDown::Keep,
+        other => return Err(reader.error("owner down", Problem::Unknown(other.into()))),
+    };
+    let declaration = Declaration { kind, policy, owner_down };
+    Ok(Message::Declare { name, declaration })
+}
+
+fn read_report(reader: &mut Reader<'_>) -> Read<Message> {
+    reader.rename("report");
+    Ok(Message::Report {
+        table: read_table(reader)?,
+        about: Incarnation(reader.u64("about")?),
+        seen: read_vector(reader, "seen")?,
+        fingerprint: reader.u64("fingerprint")?,
+    })
+}

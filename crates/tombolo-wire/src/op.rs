@@ -1,0 +1,121 @@
+//! Ops: the frames that must cost next to nothing.
+//!
+//! The layout is fixed and little-endian; the crate's documentation shows it. Reading borrows the
+//! key and the value from the buffer, and fills a scratch list that the caller keeps.
+
+use crate::error::Problem;
+use crate::frame::{LENGTH_BYTES, length_of};
+use crate::read::{Read, Reader};
+use tombolo_core::{Dot, EntryRef, Incarnation, Millis, OpRef, Stamp, TableId};
+
+/// The kind of an op's frame.
+pub(crate) const OP: u8 = 1;
+
+/// The bytes of the fields of fixed size, the kind included and the length not.
+const HEAD: usize = 42;
+
+/// The bytes of one replaced dot.
+const DOT: usize = 16;
+
+/// The flag of an op or an entry that has a value, be it empty; without it, it is a delete.
+pub(crate) const HAS_VALUE: u8 = 1;
+
+/// The flag of an op or an entry that expires.
+pub(crate) const EXPIRES: u8 = 2;
+
+/// Appends one op as a frame. The origin of its dot is not sent: it is the sender.
+///
+/// The record is at most [`MAX_RECORD`](crate::MAX_RECORD) bytes; whoever takes a write from a
+/// caller has refused a larger one.
+pub fn encode_op(out: &mut Vec<u8>, table: TableId, op: &OpRef<'_>) {
+    let entry = &op.entry;
+    let value = entry.value.unwrap_or_default();
+    let length = HEAD + op.replaces.len() * DOT + op.key.len() + value.len();
+    let flags =
+        u8::from(entry.value.is_some()) * HAS_VALUE + u8::from(entry.expires.is_some()) * EXPIRES;
+
+    let mut head = [0; LENGTH_BYTES + HEAD];
+    head[0..4].copy_from_slice(&length_of(length));
+    head[4] = OP;
+    head[5] = flags;
+    head[6..10].copy_from_slice(&(op.replaces.len() as u32).to_le_bytes());
+    head[10..14].copy_from_slice(&(op.key.len() as u32).to_le_bytes());
+    head[14..22].copy_from_slice(&table.0.to_le_bytes());
+    head[22..30].copy_from_slice(&entry.dot.seq.to_le_bytes());
+    head[30..38].copy_from_slice(&entry.stamp.0.to_le_bytes());
+    head[38..46].copy_from_slice(&entry.expires.unwrap_or_default().0.to_le_bytes());
+
+    out.reserve(LENGTH_BYTES + length);
+    out.extend_from_slice(&head);
+    for dot in op.replaces {
+        let mut bytes = [0; DOT];
+        bytes[..8].copy_from_slice(&dot.origin.0.to_le_bytes());
+        bytes[8..].copy_from_slice(&dot.seq.to_le_bytes());
+        out.extend_from_slice(&bytes);
+    }
+    out.extend_from_slice(op.key);
+    out.extend_from_slice(value);
+}
+
+/// The table and the key of a frame that is an op, and as good as nothing else looked at.
+///
+/// It lets the keys of a batch be touched before the table's lock is taken. None if the frame is
+/// not an op, or is cut short: decoding says then what is wrong.
+pub fn op_key(frame: &[u8]) -> Option<(TableId, &[u8])> {
+    let (head, rest) = frame.split_first_chunk::<HEAD>()?;
+    if head[0] != OP {
+        return None;
+    }
+    let (replaces, key) = (u32_at(head, 2), u32_at(head, 6));
+    let key = rest.get(replaces.checked_mul(DOT)?..)?.get(..key)?;
+    Some((TableId(u64_at(head, 10)), key))
+}
+
+/// Reads an op from its whole frame. `replaces` is overwritten.
+pub(crate) fn decode_op<'a>(
+    frame: &'a [u8],
+    from: Incarnation,
+    replaces: &'a mut Vec<Dot>,
+) -> Read<(TableId, OpRef<'a>)> {
+    let mut reader = Reader::new("op", frame);
+    let head: &[u8; HEAD] = &reader.array("fixed fields")?;
+    let (flags, expires) = (head[1], u64_at(head, 34));
+    if flags & !(HAS_VALUE | EXPIRES) != 0 {
+        return Err(reader.error("flags", Problem::Unknown(flags.into())));
+    }
+    if flags & EXPIRES == 0 && expires != 0 {
+        return Err(reader.error("expires", Problem::Unknown(expires)));
+    }
+    let dots = u32_at(head, 2).saturating_mul(DOT);
+    let (dots, _) = reader.take("replaces", dots)?.as_chunks::<DOT>();
+    let key = reader.take("key", u32_at(head, 6))?;
+    let value = (flags & HAS_VALUE != 0).then(|| reader.remainder());
+    reader.end()?;
+
+    replaces.clear();
+    replaces.extend(
+        dots.iter().map(|dot| Dot { origin: Incarnation(u64_at(dot, 0)), seq: u64_at(dot, 8) }),
+    );
+    let dot = Dot { origin: from, seq: u64_at(head, 18) };
+    let entry = EntryRef {
+        dot,
+        stamp: Stamp(u64_at(head, 26)),
+        expires: (flags & EXPIRES != 0).then_some(Millis(expires)),
+        value,
+    };
+    let op = OpRef { key, entry, replaces };
+    Ok((TableId(u64_at(head, 10)), op))
+}
+
+/// The number at a place that the array is known to have.
+fn u64_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+    let mut number = [0; 8];
+    number.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(number)
+}
+
+fn u32_at<const N: usize>(bytes: &[u8; N], at: usize) -> usize {
+    let mut number = [0; 4];
+    number.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(number) as usize
+}

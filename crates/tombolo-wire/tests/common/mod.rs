@@ -1,0 +1,212 @@
+//! Strategies for everything that nodes can say to each other.
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use tombolo_core::{
+    Chunk, ChunkKey, Declaration, Dot, DotSet, Entry, Incarnation, LiveSet, Member, Message,
+    Millis, NodeId, Stamp, SyncBody, TableId, VersionVector,
+};
+use tombolo_wire::hello::{Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome};
+
+/// An op that owns what `OpRef` borrows.
+#[derive(Clone, Debug)]
+pub struct Op {
+    pub table: TableId,
+    pub key: Vec<u8>,
+    pub entry: Entry,
+    pub replaces: Vec<Dot>,
+}
+
+/// Numbers of every size: a varint has another length for each.
+pub fn number() -> impl Strategy<Value = u64> {
+    (any::<u64>(), 0u32..64).prop_map(|(bits, shift)| bits >> shift)
+}
+
+pub fn incarnation() -> impl Strategy<Value = Incarnation> {
+    number().prop_map(Incarnation)
+}
+
+pub fn dot() -> impl Strategy<Value = Dot> {
+    (incarnation(), number()).prop_map(|(origin, seq)| Dot { origin, seq })
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..200)
+}
+
+pub fn entry() -> impl Strategy<Value = Entry> {
+    let value = option::of(bytes().prop_map(Box::from));
+    let expires = option::of(number().prop_map(Millis));
+    (dot(), number().prop_map(Stamp), expires, value)
+        .prop_map(|(dot, stamp, expires, value)| Entry { dot, stamp, expires, value })
+}
+
+pub fn op() -> impl Strategy<Value = Op> {
+    (number(), bytes(), entry(), vec(dot(), 0..5)).prop_map(|(table, key, entry, replaces)| Op {
+        table: TableId(table),
+        key,
+        entry,
+        replaces,
+    })
+}
+
+fn vector() -> impl Strategy<Value = VersionVector> {
+    vec((incarnation(), number()), 0..8).prop_map(|pairs| pairs.into_iter().collect())
+}
+
+/// Sparse sets, sets that fill containers, and sets over several parts of the treemap.
+pub fn dot_set() -> impl Strategy<Value = DotSet> {
+    let sparse = vec(number(), 0..50).prop_map(|numbers| numbers.into_iter().collect());
+    let dense = (number(), 0u64..20_000, any::<bool>()).prop_map(|(start, length, as_runs)| {
+        let mut set = DotSet::new();
+        set.insert_range(start..start.saturating_add(length));
+        set.extend([start ^ 1 << 15, start ^ 1 << 35]);
+        if as_runs {
+            set.optimize();
+        }
+        set
+    });
+    prop_oneof![3 => sparse, 1 => dense]
+}
+
+fn chunk() -> impl Strategy<Value = Chunk> {
+    let key = (bytes(), vec(dot(), 0..4), vec(entry(), 0..4));
+    let key = key.prop_map(|(key, live, entries)| ChunkKey { key: Box::from(key), live, entries });
+    (vector(), vec(key, 0..6)).prop_map(|(seen_since, keys)| Chunk { seen_since, keys })
+}
+
+fn sync_body() -> impl Strategy<Value = SyncBody> {
+    let ask = (
+        vector(),
+        btree_map(incarnation(), dot_set(), 0..4),
+        btree_map(incarnation(), any::<u64>(), 0..4),
+    );
+    let ask = ask.prop_map(|(seen, live_beyond, sums)| SyncBody::Ask { seen, live_beyond, sums });
+    let live = (incarnation(), dot_set()).prop_map(|(origin, live)| LiveSet { origin, live });
+    let done = (vec(live, 0..4), vec(dot(), 0..8))
+        .prop_map(|(live, removed_ahead)| SyncBody::Done { live, removed_ahead });
+    prop_oneof![
+        ask,
+        vector().prop_map(|seen| SyncBody::Begin { seen }),
+        chunk().prop_map(SyncBody::Chunk),
+        done,
+    ]
+}
+
+fn node_id() -> impl Strategy<Value = NodeId> {
+    (".{0,20}", any::<u64>()).prop_map(|(name, started)| NodeId { name, started })
+}
+
+fn member() -> impl Strategy<Value = Member> {
+    let links = vec(incarnation(), 0..6);
+    (node_id(), ".{0,30}", any::<bool>(), links, number()).prop_map(
+        |(id, address, left, linked_to, links_version)| Member {
+            id,
+            address,
+            left,
+            linked_to,
+            links_version,
+        },
+    )
+}
+
+pub fn members() -> impl Strategy<Value = Vec<Member>> {
+    vec(member(), 0..5)
+}
+
+pub fn message() -> impl Strategy<Value = Message> {
+    let table = || number().prop_map(TableId);
+    let report = (table(), incarnation(), vector(), any::<u64>());
+    prop_oneof![
+        1 => ".{0,30}".prop_map(|name| Message::Declare {
+            name,
+            declaration: Declaration::default(),
+        }),
+        1 => (table(), number()).prop_map(|(table, seq)| Message::Attach { table, seq }),
+        1 => (table(), number()).prop_map(|(table, seq)| Message::Ack { table, seq }),
+        4 => (table(), number(), sync_body()).prop_map(|(table, session, body)| Message::Sync {
+            table,
+            session,
+            body,
+        }),
+        1 => report.prop_map(|(table, about, seen, fingerprint)| Message::Report {
+            table,
+            about,
+            seen,
+            fingerprint,
+        }),
+        1 => members().prop_map(Message::Members),
+        1 => bytes().prop_map(Message::Swim),
+    ]
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    let lane = prop_oneof![Just(Lane::Data), Just(Lane::Control)];
+    let numbers = (any::<u64>(), any::<[u8; 32]>(), any::<u64>());
+    (".{0,20}", node_id(), ".{0,20}", lane, numbers).prop_map(
+        |(cluster, id, address, lane, (link, nonce, clock))| Hello {
+            protocol: PROTOCOL,
+            cluster,
+            id,
+            address,
+            lane,
+            link,
+            nonce,
+            clock: Millis(clock),
+        },
+    )
+}
+
+fn welcome() -> impl Strategy<Value = Welcome> {
+    let numbers = (any::<[u8; 32]>(), any::<u64>(), any::<[u8; 32]>());
+    (".{0,20}", node_id(), ".{0,20}", numbers).prop_map(
+        |(cluster, id, address, (nonce, clock, proof))| Welcome {
+            protocol: PROTOCOL,
+            cluster,
+            id,
+            address,
+            nonce,
+            clock: Millis(clock),
+            proof,
+        },
+    )
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    let taken = (".{0,20}", any::<u64>(), ".{0,20}", any::<u64>());
+    prop_oneof![
+        Just(Refusal::NotTombolo),
+        any::<(u16, u16)>().prop_map(|(ours, theirs)| Refusal::Protocol { ours, theirs }),
+        (".{0,20}", ".{0,20}").prop_map(|(ours, theirs)| Refusal::Cluster { ours, theirs }),
+        Just(Refusal::Secret),
+        taken.prop_map(|(name, started, address, heard_millis_ago)| Refusal::NameTaken {
+            name,
+            started,
+            address,
+            heard_millis_ago,
+        }),
+        (".{0,20}", any::<u64>()).prop_map(|(name, by)| Refusal::Superseded { name, by }),
+        any::<(u64, bool, u64)>().prop_map(|(millis, ahead, max)| Refusal::ClockDrift {
+            millis,
+            ahead,
+            max,
+        }),
+        Just(Refusal::OneSelf),
+        Just(Refusal::Cut),
+        Just(Refusal::AlreadyLinked),
+        any::<(u64, u64)>().prop_map(|(length, limit)| Refusal::TooLarge { length, limit }),
+        ".{0,60}".prop_map(|what| Refusal::Garbled { what }),
+    ]
+}
+
+pub fn handshake() -> impl Strategy<Value = Handshake> {
+    prop_oneof![
+        hello().prop_map(Handshake::Hello),
+        welcome().prop_map(Handshake::Welcome),
+        (any::<[u8; 32]>(), members())
+            .prop_map(|(proof, members)| Handshake::Confirm { proof, members }),
+        members().prop_map(|members| Handshake::Accepted { members }),
+        refusal().prop_map(Handshake::Refuse),
+    ]
+}

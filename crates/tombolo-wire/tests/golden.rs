@@ -1,0 +1,322 @@
+//! The bytes of one frame of each kind, so that a change of the format is noticed.
+//!
+//! A change here needs a new `PROTOCOL` number and a new `docs/protocol.md`.
+
+use tombolo_core::{
+    Chunk, ChunkKey, Declaration, Dot, DotSet, Entry, EntryRef, Incarnation, LiveSet, Member,
+    Message, Millis, NodeId, OpRef, Stamp, SyncBody, TableId, VersionVector,
+};
+use tombolo_wire::hello::{
+    Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome, decode_handshake, encode_handshake,
+    encode_opening, split_opening,
+};
+use tombolo_wire::{
+    Frame, MAX_FRAME, decode_frame, encode_message, encode_op, encode_ping, encode_pong, split,
+};
+
+const TABLE: TableId = TableId(0xa1);
+const SENDER: Incarnation = Incarnation(0x51);
+const OTHER: Incarnation = Incarnation(0x52);
+
+/// The bytes that `text` spells in pairs of hexadecimal digits; the spaces are for the reader.
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<char> = text.chars().filter(|digit| !digit.is_whitespace()).collect();
+    let pairs = digits.chunks(2).map(|pair| pair.iter().collect::<String>());
+    pairs.map(|pair| u8::from_str_radix(&pair, 16).unwrap()).collect()
+}
+
+#[track_caller]
+fn assert_bytes(bytes: &[u8], golden: &str) {
+    let spelled: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(bytes, hex(golden), "the frame is {spelled} now");
+}
+
+/// A message is sent as these bytes, and these bytes are read as the message.
+#[track_caller]
+fn check(message: Message, golden: &str) {
+    let mut out = Vec::new();
+    encode_message(&mut out, &message);
+    assert_bytes(&out, golden);
+    let frame = split(&out, MAX_FRAME).unwrap().unwrap().0;
+    let mut scratch = Vec::new();
+    assert_eq!(decode_frame(frame, SENDER, &mut scratch), Ok(Frame::Message(message)));
+}
+
+#[track_caller]
+fn check_handshake(message: Handshake, golden: &str) {
+    let mut out = Vec::new();
+    encode_handshake(&mut out, &message);
+    assert_bytes(&out, golden);
+    let frame = split(&out, MAX_FRAME).unwrap().unwrap().0;
+    assert_eq!(decode_handshake(frame), Ok(message));
+}
+
+fn vector() -> VersionVector {
+    [(SENDER, 5), (OTHER, 300)].into_iter().collect()
+}
+
+fn member() -> Member {
+    Member {
+        id: NodeId { name: "n1".to_owned(), started: 0x0102 },
+        address: "h:1".to_owned(),
+        left: false,
+        linked_to: vec![OTHER],
+        links_version: 3,
+    }
+}
+
+const MEMBER: &str = "02 6e31 0201000000000000 03 683a31 00 03 01 5200000000000000";
+
+#[test]
+fn an_op_with_everything() {
+    let replaces = [Dot { origin: OTHER, seq: 300 }];
+    let entry = EntryRef {
+        dot: Dot { origin: SENDER, seq: 9 },
+        stamp: Stamp(0x0003_0001),
+        expires: Some(Millis(0x0405)),
+        value: Some(b"value"),
+    };
+    let op = OpRef { key: b"key", entry, replaces: &replaces };
+    let mut out = Vec::new();
+    encode_op(&mut out, TABLE, &op);
+    assert_bytes(
+        &out,
+        "42000000 01 03 01000000 03000000 a100000000000000 0900000000000000 0100030000000000 \
+         0504000000000000 5200000000000000 2c01000000000000 6b6579 76616c7565",
+    );
+    let frame = split(&out, MAX_FRAME).unwrap().unwrap().0;
+    let mut scratch = Vec::new();
+    let decoded = decode_frame(frame, SENDER, &mut scratch);
+    assert_eq!(decoded, Ok(Frame::Op { table: TABLE, op }));
+}
+
+#[test]
+fn an_op_that_deletes() {
+    let dot = Dot { origin: SENDER, seq: 9 };
+    let entry = EntryRef { dot, stamp: Stamp(1), expires: None, value: None };
+    let mut out = Vec::new();
+    encode_op(&mut out, TABLE, &OpRef { key: b"k", entry, replaces: &[] });
+    assert_bytes(
+        &out,
+        "2b000000 01 00 00000000 01000000 a100000000000000 0900000000000000 0100000000000000 \
+         0000000000000000 6b",
+    );
+}
+
+#[test]
+fn declare() {
+    let message =
+        Message::Declare { name: "users".to_owned(), declaration: Declaration::default() };
+    check(message, "0a000000 02 05 7573657273 01 01 01");
+}
+
+#[test]
+fn attach() {
+    check(Message::Attach { table: TABLE, seq: 5 }, "0a000000 03 a100000000000000 05");
+}
+
+#[test]
+fn ack() {
+    check(Message::Ack { table: TABLE, seq: 300 }, "0b000000 04 a100000000000000 ac02");
+}
+
+fn sync(body: SyncBody) -> Message {
+    Message::Sync { table: TABLE, session: 2, body }
+}
+
+#[test]
+fn sync_ask() {
+    let ask = SyncBody::Ask {
+        seen: vector(),
+        live_beyond: [(OTHER, DotSet::from_iter([301, 1 << 32]))].into_iter().collect(),
+        sums: [(SENDER, 0x0807_0605_0403_0201)].into_iter().collect(),
+    };
+    check(
+        sync(ask),
+        "6d000000 05 a100000000000000 02 01 \
+         02 5100000000000000 05 5200000000000000 ac02 \
+         01 5200000000000000 0200000000000000 \
+         00000000 3a300000 01000000 0000 0000 10000000 2d01 \
+         01000000 3a300000 01000000 0000 0000 10000000 0000 \
+         01 5100000000000000 0102030405060708",
+    );
+}
+
+#[test]
+fn sync_begin() {
+    check(
+        sync(SyncBody::Begin { seen: vector() }),
+        "1f000000 05 a100000000000000 02 02 02 5100000000000000 05 5200000000000000 ac02",
+    );
+}
+
+#[test]
+fn sync_chunk() {
+    let value = Entry {
+        dot: Dot { origin: SENDER, seq: 6 },
+        stamp: Stamp(7),
+        expires: Some(Millis(300)),
+        value: Some(Box::from(&b"v"[..])),
+    };
+    let tombstone =
+        Entry { dot: Dot { origin: OTHER, seq: 8 }, stamp: Stamp(9), expires: None, value: None };
+    let key = ChunkKey {
+        key: Box::from(&b"key"[..]),
+        live: vec![value.dot, tombstone.dot],
+        entries: vec![value, tombstone],
+    };
+    let seen_since = [(SENDER, 6)].into_iter().collect();
+    check(
+        sync(SyncBody::Chunk(Chunk { seen_since, keys: vec![key] })),
+        "56000000 05 a100000000000000 02 03 \
+         01 5100000000000000 06 \
+         01 03 6b6579 02 5100000000000000 06 5200000000000000 08 \
+         02 5100000000000000 06 0700000000000000 03 ac02 01 76 \
+         5200000000000000 08 0900000000000000 00",
+    );
+}
+
+#[test]
+fn sync_done() {
+    let live = vec![LiveSet { origin: SENDER, live: DotSet::from_iter([1, 2, 5]) }];
+    let removed_ahead = vec![Dot { origin: OTHER, seq: 400 }];
+    check(
+        sync(SyncBody::Done { live, removed_ahead }),
+        "41000000 05 a100000000000000 02 04 \
+         01 5100000000000000 0100000000000000 \
+         00000000 3a300000 01000000 0000 0200 10000000 0100 0200 0500 \
+         01 5200000000000000 9003",
+    );
+}
+
+#[test]
+fn report() {
+    let message = Message::Report {
+        table: TABLE,
+        about: OTHER,
+        seen: vector(),
+        fingerprint: 0x0807_0605_0403_0201,
+    };
+    check(
+        message,
+        "2d000000 06 a100000000000000 5200000000000000 \
+         02 5100000000000000 05 5200000000000000 ac02 0102030405060708",
+    );
+}
+
+#[test]
+fn members() {
+    check(Message::Members(vec![member()]), &format!("1c000000 07 01 {MEMBER}"));
+}
+
+#[test]
+fn swim() {
+    check(Message::Swim(b"packet".to_vec()), "07000000 08 7061636b6574");
+}
+
+#[test]
+fn ping_and_pong() {
+    let mut out = Vec::new();
+    encode_ping(&mut out, 0x0102);
+    encode_pong(&mut out, 0x0102);
+    assert_bytes(&out, "09000000 09 0201000000000000 09000000 0a 0201000000000000");
+    let (frame, consumed) = split(&out, MAX_FRAME).unwrap().unwrap();
+    let mut scratch = Vec::new();
+    assert_eq!(decode_frame(frame, SENDER, &mut scratch), Ok(Frame::Ping { sent: 0x0102 }));
+    let frame = split(&out[consumed..], MAX_FRAME).unwrap().unwrap().0;
+    assert_eq!(decode_frame(frame, SENDER, &mut scratch), Ok(Frame::Pong { sent: 0x0102 }));
+}
+
+#[test]
+fn hello_with_the_magic_before_it() {
+    let hello = Handshake::Hello(Hello {
+        protocol: PROTOCOL,
+        cluster: "prod".to_owned(),
+        id: member().id,
+        address: "h:1".to_owned(),
+        lane: Lane::Control,
+        link: 7,
+        nonce: [0xee; 32],
+        clock: Millis(0x0304),
+    });
+    let mut out = Vec::new();
+    encode_opening(&mut out, &hello);
+    let nonce = "ee".repeat(32);
+    assert_bytes(
+        &out,
+        &format!(
+            "544d424c 48000000 20 0100 04 70726f64 02 6e31 0201000000000000 03 683a31 02 \
+             0700000000000000 {nonce} 0403000000000000"
+        ),
+    );
+    let frame = split_opening(&out).unwrap().unwrap().0;
+    assert_eq!(decode_handshake(frame), Ok(hello));
+}
+
+#[test]
+fn welcome() {
+    let welcome = Handshake::Welcome(Welcome {
+        protocol: PROTOCOL,
+        cluster: "prod".to_owned(),
+        id: member().id,
+        address: "h:1".to_owned(),
+        nonce: [0xee; 32],
+        clock: Millis(0x0304),
+        proof: [0xcc; 32],
+    });
+    let (nonce, proof) = ("ee".repeat(32), "cc".repeat(32));
+    check_handshake(
+        welcome,
+        &format!(
+            "5f000000 21 0100 04 70726f64 02 6e31 0201000000000000 03 683a31 {nonce} \
+             0403000000000000 {proof}"
+        ),
+    );
+}
+
+#[test]
+fn confirm_and_accepted() {
+    let (proof, members) = ("cc".repeat(32), vec![member()]);
+    check_handshake(
+        Handshake::Confirm { proof: [0xcc; 32], members: members.clone() },
+        &format!("3c000000 22 {proof} 01 {MEMBER}"),
+    );
+    check_handshake(Handshake::Accepted { members }, &format!("1c000000 23 01 {MEMBER}"));
+}
+
+#[test]
+fn every_refusal() {
+    let taken = Refusal::NameTaken {
+        name: "n1".to_owned(),
+        started: 1,
+        address: "h:1".to_owned(),
+        heard_millis_ago: 2,
+    };
+    let cluster = Refusal::Cluster { ours: "a".to_owned(), theirs: "b".to_owned() };
+    let cases = [
+        (Refusal::NotTombolo, "02000000 24 01"),
+        (Refusal::Protocol { ours: 1, theirs: 2 }, "06000000 24 02 0100 0200"),
+        (cluster, "06000000 24 03 01 61 01 62"),
+        (Refusal::Secret, "02000000 24 04"),
+        (taken, "19000000 24 05 02 6e31 0100000000000000 03 683a31 0200000000000000"),
+        (
+            Refusal::Superseded { name: "n1".to_owned(), by: 3 },
+            "0d000000 24 06 02 6e31 0300000000000000",
+        ),
+        (
+            Refusal::ClockDrift { millis: 1, ahead: true, max: 2 },
+            "13000000 24 07 0100000000000000 01 0200000000000000",
+        ),
+        (Refusal::OneSelf, "02000000 24 08"),
+        (Refusal::Cut, "02000000 24 09"),
+        (Refusal::AlreadyLinked, "02000000 24 0a"),
+        (
+            Refusal::TooLarge { length: 1, limit: 2 },
+            "12000000 24 0b 0100000000000000 0200000000000000",
+        ),
+        (Refusal::Garbled { what: "x".to_owned() }, "04000000 24 0c 01 78"),
+    ];
+    for (refusal, golden) in cases {
+        check_handshake(Handshake::Refuse(refusal), golden);
+    }
+}

@@ -1,0 +1,110 @@
+//! Waiting for the others to have a write.
+
+use crate::shared::SharedTable;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Which nodes must have a write before it resolves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ack {
+    /// Every node that was linked when it was written. One that goes down meanwhile is no longer
+    /// waited for.
+    #[default]
+    All,
+    /// This one alone; the others get it as fast as they can.
+    Local,
+    /// So many nodes, this one included. With fewer nodes linked it waits for more to come, until
+    /// its time is over.
+    Count(usize),
+}
+
+/// One write of this node to one table. A later write of the same table compares greater, and
+/// whoever has it has the earlier ones too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Receipt {
+    pub(crate) seq: u64,
+}
+
+/// Who acknowledged a write.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Acked {
+    /// The peers that have it.
+    pub by: Vec<String>,
+}
+
+/// Not everybody acknowledged in time. The write stays applied here and goes on replicating.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "applied here, but acknowledged only by {by:?} in time and not by {missing:?}; \
+     it goes on replicating, so do not write it again for that"
+)]
+pub struct AckTimeout {
+    /// The peers that have it.
+    pub by: Vec<String>,
+    /// The linked peers that are not known to have it.
+    pub missing: Vec<String>,
+}
+
+pub(crate) async fn acknowledged(
+    table: &SharedTable,
+    receipt: Receipt,
+    ack: Ack,
+    timeout: Duration,
+) -> Result<Acked, AckTimeout> {
+    let acknowledged = Acknowledged { table, seq: receipt.seq, ack, polled: false };
+    // Most writes are there at once or within microseconds: a timer is set only if not.
+    let in_time = tokio::time::timeout(timeout, acknowledged).await.is_ok();
+    if in_time && ack == Ack::Local {
+        return Ok(Acked::default());
+    }
+    let (by, missing): (Vec<_>, Vec<_>) =
+        table.copies(receipt.seq).into_iter().partition(|(_, has)| *has);
+    let names = |peers: Vec<(String, bool)>| peers.into_iter().map(|(name, _)| name).collect();
+    if in_time {
+        Ok(Acked { by: names(by) })
+    } else {
+        Err(AckTimeout { by: names(by), missing: names(missing) })
+    }
+}
+
+/// Ready once enough nodes have the write.
+struct Acknowledged<'a> {
+    table: &'a SharedTable,
+    seq: u64,
+    ack: Ack,
+    polled: bool,
+}
+
+impl Acknowledged<'_> {
+    fn is_satisfied(&self) -> bool {
+        match self.ack {
+            Ack::Local => true,
+            Ack::All => self.table.acked() >= self.seq,
+            Ack::Count(count) => {
+                let copies = self.table.copies(self.seq);
+                1 + copies.iter().filter(|(_, has)| *has).count() >= count
+            }
+        }
+    }
+}
+
+impl Future for Acknowledged<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.is_satisfied() {
+            return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut self.polled, true) && self.table.acked() + 1 >= self.seq {
+            // Nothing else of this table is on its way, so nothing would share the flush.
+            self.table.mesh.flush();
+        }
+        let waiters =
+            if self.ack == Ack::All { &self.table.for_all } else { &self.table.for_some };
+        waiters.register(self.seq, context.waker());
+        // It may have come between the first look and the registration.
+        if self.is_satisfied() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}

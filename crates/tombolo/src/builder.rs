@@ -1,0 +1,298 @@
+//! Describing and starting a node.
+
+use crate::acknowledged::Ack;
+use crate::clock::{now, unix_micros};
+use crate::driver::{self, Discovered, Timers};
+use crate::mesh::accept;
+use crate::mesh::Mesh;
+use crate::mesh::handshake::Local;
+use crate::node::{Inner, Node};
+use crate::shell::{Parts, Registry, Shell, Surroundings};
+use crate::swim::{self, Swim};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tombolo_core::{Limits, NodeId, Settings};
+use tombolo_discovery::{AddressError, Discovery, Static};
+use tombolo_wire::hello::{MAX_NAME, Secret};
+
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address to listen on is taken or not of this machine.
+    #[error("cannot listen on {address} for other nodes: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// An address to join is not `HOST:PORT`.
+    #[error("cannot join: {0}")]
+    Join(AddressError),
+    /// The advertised address is not `HOST:PORT`.
+    #[error("cannot advertise: {0}")]
+    Advertise(AddressError),
+    /// The node's or the cluster's name cannot be one.
+    #[error("{0:?} cannot be a name: it takes 1 to {MAX_NAME} bytes without control characters")]
+    Name(String),
+    /// There is no runtime to run on, or no thread could be had.
+    #[error("cannot start the node's thread: {0}")]
+    Thread(io::Error),
+    /// Every address stands for all of the machine's, so others would not know which to dial.
+    #[error("{0} stands for every address of this machine: say with `advertise` which to dial")]
+    Unspecified(SocketAddr),
+}
+
+/// Describes a node. Every setting has a default; [`NodeBuilder::start`] starts it.
+pub struct NodeBuilder {
+    name: Option<String>,
+    cluster: String,
+    listen: SocketAddr,
+    advertise: Option<String>,
+    join: Vec<String>,
+    discovery: Vec<Box<dyn Discovery>>,
+    secret: Secret,
+    ack: Ack,
+    ack_timeout: Duration,
+    max_drift: Duration,
+    on_current_runtime: bool,
+}
+
+impl Default for NodeBuilder {
+    fn default() -> Self {
+        NodeBuilder {
+            name: None,
+            cluster: "tombolo".to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 7381)),
+            advertise: None,
+            join: Vec::new(),
+            discovery: Vec::new(),
+            secret: Secret::none(),
+            ack: Ack::All,
+            ack_timeout: Duration::from_secs(5),
+            max_drift: Duration::from_secs(1),
+            on_current_runtime: false,
+        }
+    }
+}
+
+impl NodeBuilder {
+    /// The node's name, unique in the cluster and kept over restarts. Default: the machine's name
+    /// and the port it listens on.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// The cluster's name; nodes of another refuse to link. Default: `tombolo`.
+    #[must_use]
+    pub fn cluster_name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.cluster);
+        self
+    }
+
+    /// Where to listen for other nodes; port 0 takes any that is free. Default: 127.0.0.1:7381.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// The `HOST:PORT` that others dial, if it is not the one listened on.
+    #[must_use]
+    pub fn advertise(mut self, address: &str) -> Self {
+        self.advertise = Some(address.to_owned());
+        self
+    }
+
+    /// Nodes to link with, `HOST:PORT`. They may come up in any order, and later.
+    #[must_use]
+    pub fn join<A: Into<String>>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
+        self.join.extend(addresses.into_iter().map(Into::into));
+        self
+    }
+
+    /// A back-end that finds nodes to link with, besides those of [`NodeBuilder::join`].
+    #[must_use]
+    pub fn discovery(mut self, backend: impl Discovery) -> Self {
+        self.discovery.push(Box::new(backend));
+        self
+    }
+
+    /// A secret that every node of the cluster must know. It is never sent. Default: none.
+    #[must_use]
+    pub fn secret(mut self, secret: &str) -> Self {
+        self.secret = Secret::from(secret);
+        self
+    }
+
+    /// Who must have a typed table's write before it resolves. Default: [`Ack::All`].
+    #[must_use]
+    pub fn ack(mut self, ack: Ack) -> Self {
+        self.ack = ack;
+        self
+    }
+
+    /// For how long a typed table's write waits for that. Default: 5 s.
+    #[must_use]
+    pub fn ack_timeout(mut self, timeout: Duration) -> Self {
+        self.ack_timeout = timeout;
+        self
+    }
+
+    /// How far the clocks of two linked nodes may differ. An expired record is removed that much
+    /// later (it is hidden at once). Default: 1 s.
+    #[must_use]
+    pub fn max_drift(mut self, drift: Duration) -> Self {
+        self.max_drift = drift;
+        self
+    }
+
+    /// Runs the node on the runtime that [`NodeBuilder::start`] is called in, instead of on a
+    /// thread of its own. Best for single-threaded programs: a write then needs no other thread.
+    #[must_use]
+    pub fn on_current_runtime(mut self) -> Self {
+        self.on_current_runtime = true;
+        self
+    }
+
+    /// Starts the node. It resolves when the nodes that are known at the start were tried, or
+    /// after 1.5 s; a node that finds none runs alone and links when it finds some.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let (runtime, thread) = if self.on_current_runtime {
+            (tokio::runtime::Handle::current(), None)
+        } else {
+            let (handle, stop) = own_thread().map_err(StartError::Thread)?;
+            (handle, Some(stop))
+        };
+        let node = self.launch(&runtime, thread).await?;
+        while !node.inner.shell.node.lock().has_started() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(node)
+    }
+
+    async fn launch(
+        self,
+        runtime: &tokio::runtime::Handle,
+        thread: Option<oneshot::Sender<()>>,
+    ) -> Result<Node, StartError> {
+        let (listener, address) = self.bind(runtime)?;
+        let mut backends = self.discovery;
+        backends.insert(0, Box::new(Static::new(&self.join).map_err(StartError::Join)?));
+        let name = self.name.unwrap_or_else(|| {
+            format!("{}-{}", host_name(), address.rsplit(':').next().unwrap_or_default())
+        });
+        check_name(&name)?;
+        check_name(&self.cluster)?;
+        let id = NodeId { name, started: unix_micros() };
+        let max_drift = self.max_drift.as_millis() as u64;
+        let mesh = Arc::new(Mesh::default());
+        let registry = Arc::new(Registry::default());
+        let limits = Limits { max_drift, ..Limits::default() };
+        let surroundings = Surroundings {
+            me: id.incarnation(),
+            limits,
+            registry: Arc::clone(&registry),
+            mesh: Arc::clone(&mesh),
+        };
+        let settings = Settings::new(id.clone(), address.clone());
+        let node = tombolo_core::Node::new(settings, surroundings, now());
+        let swim = Swim::new(&id, &address, swim::Settings::default(), rand::random());
+        let (cluster, secret) = (self.cluster, self.secret);
+        let local = Local { id, cluster, address, secret, max_drift };
+        let parts = Parts { local, mesh, registry, node, swim };
+        let (timers, due) = tokio::sync::mpsc::unbounded_channel();
+        let shell = Arc::new(Shell::new(parts, runtime.clone(), timers));
+        let discovered = Arc::new(parking_lot::Mutex::new(Discovered::default()));
+        spawn_tasks(&shell, listener, due, backends, &discovered);
+        let (ack, ack_timeout) = (self.ack, self.ack_timeout);
+        Ok(Node { inner: Arc::new(Inner { shell, ack, ack_timeout, discovered, thread }) })
+    }
+
+    /// The listener, and the address that others dial.
+    fn bind(
+        &self,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<(TcpListener, String), StartError> {
+        let failed = |error| StartError::Listen { address: self.listen, error };
+        let listener = std::net::TcpListener::bind(self.listen).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let address = match &self.advertise {
+            Some(address) => {
+                tombolo_discovery::check_address(address).map_err(StartError::Advertise)?;
+                address.clone()
+            }
+            None if bound.ip().is_unspecified() => return Err(StartError::Unspecified(bound)),
+            None => bound.to_string(),
+        };
+        let _entered = runtime.enter();
+        Ok((TcpListener::from_std(listener).map_err(failed)?, address))
+    }
+}
+
+fn spawn_tasks(
+    shell: &Arc<Shell>,
+    listener: TcpListener,
+    due: Timers,
+    backends: Vec<Box<dyn Discovery>>,
+    discovered: &Arc<parking_lot::Mutex<Discovered>>,
+) {
+    let spawn = |task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
+        let running = shell.running.clone();
+        shell.runtime.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = running.cancelled() => {}
+            }
+        });
+    };
+    let mesh = Arc::clone(&shell.mesh);
+    spawn(Box::pin(accept::run(Arc::clone(shell), listener)));
+    spawn(Box::pin(async move { mesh.run_flusher().await }));
+    spawn(Box::pin(driver::run_swim_timers(Arc::clone(shell), due)));
+    spawn(Box::pin(driver::run_ticker(Arc::clone(shell))));
+    spawn(Box::pin(driver::run_pump(Arc::clone(shell))));
+    spawn(Box::pin(driver::run_discovery(Arc::clone(shell), backends, Arc::clone(discovered))));
+    let closing = Arc::clone(shell);
+    shell.runtime.spawn(async move {
+        closing.running.cancelled().await;
+        closing.mesh.links().iter().for_each(|link| link.closed.cancel());
+    });
+}
+
+/// A thread with a runtime of its own, that lives until it is told to end.
+fn own_thread() -> io::Result<(tokio::runtime::Handle, oneshot::Sender<()>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let (stop, stopped) = oneshot::channel();
+    std::thread::Builder::new().name("tombolo-tide".to_owned()).spawn(move || {
+        // A dropped sender says the same as a word.
+        let _ = runtime.block_on(stopped);
+        runtime.shutdown_timeout(Duration::from_millis(100));
+    })?;
+    Ok((handle, stop))
+}
+
+fn check_name(name: &str) -> Result<(), StartError> {
+    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(StartError::Name(name.to_owned()));
+    }
+    Ok(())
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "node".to_owned() } else { name.to_owned() }
+}

@@ -1,0 +1,22 @@
+//! The only wall clock in production.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+use tombolo_core::Millis;
+
+/// Milliseconds since the Unix epoch: the clock that a record's `expires` is compared with.
+pub fn unix_millis() -> u64 {
+    now().0
+}
+
+pub(crate) fn now() -> Millis {
+    Millis(since_epoch().as_millis() as u64)
+}
+
+pub(crate) fn unix_micros() -> u64 {
+    since_epoch().as_micros() as u64
+}
+
+fn since_epoch() -> std::time::Duration {
+    // A clock before 1970 is as wrong as one that stands still; neither may stop the node.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

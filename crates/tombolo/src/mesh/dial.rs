@@ -1,0 +1,87 @@
+//! Dialling links.
+
+use super::handshake::{self, HandshakeError, Peer};
+use super::link::Link;
+use crate::shell::Shell;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tombolo_core::{Event, NodeId};
+use tombolo_wire::hello::{Lane, Refusal};
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// Tries once to link with whoever listens at `address`, and tells the node machine.
+pub(crate) fn spawn(shell: &Arc<Shell>, address: String) {
+    let shell = Arc::clone(shell);
+    let runtime = shell.runtime.clone();
+    runtime.spawn(async move {
+        let dialled = tokio::select! {
+            dialled = dial(&shell, &address) => dialled,
+            () = shell.running.cancelled() => return,
+        };
+        let peer = match dialled {
+            Ok(peer) => Some(peer),
+            Err(error) => explain(&shell, &address, &error),
+        };
+        shell.handle(Event::Dialled { address, peer });
+    });
+}
+
+/// Logs why an attempt failed; who is behind the address, if that is known all the same.
+fn explain(shell: &Arc<Shell>, address: &str, error: &HandshakeError) -> Option<NodeId> {
+    match (error.refusal(), error) {
+        (Some(Refusal::OneSelf), _) => return Some(shell.me.clone()),
+        (Some(Refusal::Cut), _) | (_, HandshakeError::Timeout | HandshakeError::Io(_)) => {
+            tracing::debug!(address, %error, "no link");
+        }
+        (refusal, HandshakeError::RefusedByPeer { .. }) => {
+            shell.refused(address, &error.to_string());
+            refusal.iter().for_each(|refusal| shell.on_refused(refusal));
+        }
+        _ => shell.refused(address, &error.to_string()),
+    }
+    None
+}
+
+async fn connect(address: &str) -> Result<TcpStream, HandshakeError> {
+    let connected = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
+    let stream = connected.map_err(|_| HandshakeError::Timeout)??;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+async fn dial(shell: &Arc<Shell>, address: &str) -> Result<NodeId, HandshakeError> {
+    let number: u64 = rand::random();
+    let (data, peer) = dial_lane(shell, address, Lane::Data, number).await?;
+    if shell.mesh.link(peer.id.incarnation()).is_some() {
+        // It is linked under another address: this one is now known to be the same node's.
+        return Ok(peer.id);
+    }
+    if shell.cuts.lock().contains(&peer.id.name) {
+        return Err(Refusal::Cut.into());
+    }
+    let (control, second) = dial_lane(shell, address, Lane::Control, number).await?;
+    if second.id != peer.id {
+        // Another process answered the second time; the next attempt will meet it alone.
+        return Err(HandshakeError::Timeout);
+    }
+    let link = Link::new(peer.id.clone(), shell.me.incarnation(), data, control);
+    shell.link_up(link, &peer.address, peer.members);
+    Ok(peer.id)
+}
+
+async fn dial_lane(
+    shell: &Arc<Shell>,
+    address: &str,
+    lane: Lane,
+    number: u64,
+) -> Result<(TcpStream, Peer), HandshakeError> {
+    let mut stream = connect(address).await?;
+    let members = shell.members();
+    let nonce = rand::random();
+    let peer =
+        handshake::dial(&mut stream, &shell.local, lane, number, members, nonce).await?;
+    Ok((stream, peer))
+}

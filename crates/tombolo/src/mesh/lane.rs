@@ -1,0 +1,182 @@
+//! One TCP connection of a link: bounded queues in, non-blocking writes out.
+
+use parking_lot::Mutex;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// How many bytes of ops may wait for a peer before they are dropped and a sync makes up for them.
+pub(crate) const QUEUE_LIMIT: usize = 8 * 1024 * 1024;
+
+/// How many bytes may wait before pieces of a sync are added.
+pub(crate) const ROOM: usize = 256 * 1024;
+
+/// A buffer that grew beyond this is given back once it is empty.
+const KEPT_CAPACITY: usize = 1024 * 1024;
+
+/// One connection to a peer.
+///
+/// Writers append to the queue under a short lock and never touch the socket; whoever flushes
+/// swaps the queue with the outgoing buffer and writes as much as the socket takes.
+pub(crate) struct Lane {
+    pub(crate) stream: TcpStream,
+    queue: Mutex<Queue>,
+    out: Mutex<Out>,
+    /// Wakes the lane's own task when the socket took less than there was.
+    blocked: Notify,
+    /// Bytes that are queued or handed to a flush and not yet written.
+    pub(crate) waiting: AtomicU64,
+    pub(crate) written: AtomicU64,
+    failed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// What must arrive in any case: declarations, acknowledgements, syncs.
+    messages: Vec<u8>,
+    /// What a sync can make up for.
+    ops: Vec<u8>,
+    /// Ops were dropped, and more are until the peer has taken what is on its way.
+    overflowed: bool,
+}
+
+#[derive(Default)]
+struct Out {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+/// What a flush came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flushed {
+    /// Everything is written.
+    Empty,
+    /// Everything is written, and ops had been dropped: they may flow again, each table starting
+    /// with its attachment.
+    Resumed,
+    /// The socket takes no more for now, or another thread is flushing.
+    Busy,
+    /// The connection is broken.
+    Failed,
+}
+
+impl Lane {
+    pub(crate) fn new(stream: TcpStream) -> Lane {
+        Lane {
+            stream,
+            queue: Mutex::default(),
+            out: Mutex::default(),
+            blocked: Notify::new(),
+            waiting: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Queues a message, encoded by `encode`.
+    pub(crate) fn push_message(&self, encode: impl FnOnce(&mut Vec<u8>)) {
+        let mut queue = self.queue.lock();
+        let before = queue.messages.len();
+        encode(&mut queue.messages);
+        self.waiting.fetch_add((queue.messages.len() - before) as u64, Relaxed);
+    }
+
+    /// Queues an encoded op. False if this is the first of a run that is dropped because the
+    /// queue is full.
+    pub(crate) fn push_op(&self, op: &[u8]) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.overflowed {
+            return true;
+        }
+        if queue.ops.len() + op.len() > QUEUE_LIMIT.max(op.len()) {
+            self.waiting.fetch_sub(queue.ops.len() as u64, Relaxed);
+            queue.ops = Vec::new();
+            queue.overflowed = true;
+            return false;
+        }
+        queue.ops.extend_from_slice(op);
+        self.waiting.fetch_add(op.len() as u64, Relaxed);
+        true
+    }
+
+    /// Whether pieces of a sync may be added.
+    pub(crate) fn has_room(&self) -> bool {
+        (self.waiting.load(Relaxed) as usize) < ROOM
+    }
+
+    /// Writes what is queued, as far as the socket takes it. Never blocks.
+    pub(crate) fn flush(&self) -> Flushed {
+        loop {
+            // Whoever holds the lock looks at the queue again before it is done, and what is
+            // queued after that is flushed by whoever queued it.
+            let Some(mut out) = self.out.try_lock() else { return Flushed::Busy };
+            let flushed = self.write_out(&mut out);
+            drop(out);
+            if flushed != Flushed::Empty {
+                return flushed;
+            }
+            let queue = self.queue.lock();
+            if queue.messages.is_empty() && queue.ops.is_empty() {
+                return Flushed::Empty;
+            }
+        }
+    }
+
+    fn write_out(&self, out: &mut Out) -> Flushed {
+        loop {
+            if out.written == out.bytes.len() {
+                out.written = 0;
+                out.bytes.clear();
+                if let Some(flushed) = self.refill(out) {
+                    return flushed;
+                }
+            }
+            match self.stream.try_write(&out.bytes[out.written..]) {
+                Ok(count) if count > 0 => {
+                    out.written += count;
+                    self.waiting.fetch_sub(count as u64, Relaxed);
+                    self.written.fetch_add(count as u64, Relaxed);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked.notify_one();
+                    return Flushed::Busy;
+                }
+                Ok(_) | Err(_) => {
+                    self.failed.store(true, Relaxed);
+                    self.blocked.notify_one();
+                    return Flushed::Failed;
+                }
+            }
+        }
+    }
+
+    /// Takes what is queued into the empty `out`, messages first: a table's declaration must come
+    /// before its ops, and nothing else cares. Returns if there was nothing.
+    fn refill(&self, out: &mut Out) -> Option<Flushed> {
+        if out.bytes.capacity() > KEPT_CAPACITY {
+            out.bytes = Vec::new();
+        }
+        let mut queue = self.queue.lock();
+        if queue.messages.is_empty() {
+            std::mem::swap(&mut out.bytes, &mut queue.ops);
+        } else {
+            std::mem::swap(&mut out.bytes, &mut queue.messages);
+            if !queue.ops.is_empty() {
+                out.bytes.extend_from_slice(&queue.ops);
+                queue.ops.clear();
+            }
+        }
+        if !out.bytes.is_empty() {
+            return None;
+        }
+        let resumed = std::mem::take(&mut queue.overflowed);
+        Some(if resumed { Flushed::Resumed } else { Flushed::Empty })
+    }
+
+    /// Waits until a flush was cut short and the socket takes more; false once it is broken.
+    pub(crate) async fn unblocked(&self) -> bool {
+        self.blocked.notified().await;
+        !self.failed.load(Relaxed) && self.stream.writable().await.is_ok()
+    }
+}

@@ -1,0 +1,109 @@
+//! The link to one peer: a data lane and a control lane.
+
+use super::lane::{Flushed, Lane};
+use crate::clock::{now, unix_micros};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tombolo_core::{Incarnation, Message, NodeId};
+
+/// A link that is up. Both lanes live and die together.
+pub(crate) struct Link {
+    pub(crate) peer: NodeId,
+    pub(crate) incarnation: Incarnation,
+    /// Who dialled: of two links between the same two processes the one dialled by the lower
+    /// incarnation stays.
+    pub(crate) dialled_by: Incarnation,
+    /// Carries what takes room: ops, acknowledgements, syncs.
+    pub(crate) data: Lane,
+    /// Carries what must not wait behind it.
+    pub(crate) control: Lane,
+    pub(crate) closed: CancellationToken,
+    /// Everything was written after ops had been dropped: each table may tell where it goes on.
+    pub(crate) resumes: AtomicBool,
+    pub(crate) counters: Counters,
+}
+
+/// What a link counts.
+#[derive(Default)]
+pub(crate) struct Counters {
+    /// When bytes came in last, in milliseconds since the epoch.
+    pub(crate) heard: AtomicU64,
+    pub(crate) round_trip_micros: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) ops_in: AtomicU64,
+    pub(crate) ops_out: AtomicU64,
+    pub(crate) overflows: AtomicU64,
+}
+
+impl Link {
+    pub(crate) fn new(
+        peer: NodeId,
+        dialled_by: Incarnation,
+        data: TcpStream,
+        control: TcpStream,
+    ) -> Link {
+        let counters = Counters::default();
+        counters.heard.store(now().0, Relaxed);
+        Link {
+            incarnation: peer.incarnation(),
+            peer,
+            dialled_by,
+            data: Lane::new(data),
+            control: Lane::new(control),
+            closed: CancellationToken::new(),
+            resumes: AtomicBool::new(false),
+            counters,
+        }
+    }
+
+    /// Queues a message on its lane, and flushes the lane that nothing else may hold up.
+    pub(crate) fn send(&self, message: &Message) {
+        match message {
+            Message::Members(_) | Message::Report { .. } | Message::Swim(_) => {
+                self.control.push_message(|out| tombolo_wire::encode_message(out, message));
+                self.flush_control();
+            }
+            // It says where the ops start that follow it, so it goes where they go.
+            Message::Attach { .. } => {
+                let mut bytes = Vec::new();
+                tombolo_wire::encode_message(&mut bytes, message);
+                self.data.push_op(&bytes);
+            }
+            Message::Declare { .. } | Message::Ack { .. } | Message::Sync { .. } => {
+                self.data.push_message(|out| tombolo_wire::encode_message(out, message));
+            }
+        }
+    }
+
+    /// Queues an encoded op.
+    pub(crate) fn send_op(&self, op: &[u8]) {
+        self.counters.ops_out.fetch_add(1, Relaxed);
+        if !self.data.push_op(op) {
+            self.counters.overflows.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Asks the peer for a sign of life, and measures how long it takes.
+    pub(crate) fn ping(&self) {
+        self.control.push_message(|out| tombolo_wire::encode_ping(out, unix_micros()));
+        self.flush_control();
+    }
+
+    /// Answers a ping.
+    pub(crate) fn pong(&self, sent: u64) {
+        self.control.push_message(|out| tombolo_wire::encode_pong(out, sent));
+        self.flush_control();
+    }
+
+    /// An answer to a ping sent at `sent` came in.
+    pub(crate) fn on_pong(&self, sent: u64) {
+        self.counters.round_trip_micros.store(unix_micros().saturating_sub(sent), Relaxed);
+    }
+
+    pub(crate) fn flush_control(&self) {
+        if self.control.flush() == Flushed::Failed {
+            self.closed.cancel();
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The links to the other nodes, and when their queues are flushed.
+
+pub(crate) mod accept;
+pub(crate) mod dial;
+pub(crate) mod handshake;
+pub(crate) mod lane;
+pub(crate) mod link;
+pub(crate) mod reader;
+
+use arc_swap::ArcSwap;
+use lane::Flushed;
+use link::Link;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
+use tombolo_core::Incarnation;
+
+/// Every link that is up.
+#[derive(Default)]
+pub(crate) struct Mesh {
+    links: ArcSwap<Vec<Arc<Link>>>,
+    /// A flush is to come.
+    scheduled: AtomicBool,
+    wake: Notify,
+    /// Wakes the pump: a queue has room again, or a link may resume.
+    pub(crate) room: Notify,
+}
+
+impl Mesh {
+    pub(crate) fn links(&self) -> Arc<Vec<Arc<Link>>> {
+        self.links.load_full()
+    }
+
+    pub(crate) fn link(&self, to: Incarnation) -> Option<Arc<Link>> {
+        self.links.load().iter().find(|link| link.incarnation == to).map(Arc::clone)
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Link>> {
+        self.links.load().iter().find(|link| link.peer.name == name).map(Arc::clone)
+    }
+
+    pub(crate) fn add(&self, link: Arc<Link>) {
+        let mut links = self.links().as_ref().clone();
+        links.push(link);
+        self.links.store(Arc::new(links));
+    }
+
+    pub(crate) fn remove(&self, link: &Arc<Link>) {
+        let mut links = self.links().as_ref().clone();
+        links.retain(|other| !Arc::ptr_eq(other, link));
+        self.links.store(Arc::new(links));
+    }
+
+    /// Sees to it that what was queued is written soon: at the end of the tick of the scheduler,
+    /// so that all that is written in this tick shares a system call.
+    pub(crate) fn schedule_flush(&self) {
+        if !self.scheduled.swap(true, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Writes what is queued for anybody, as far as the sockets take it. Never blocks.
+    pub(crate) fn flush(&self) {
+        for link in self.links.load().iter() {
+            self.flush_data(link);
+        }
+    }
+
+    /// Writes what is queued on the data lane of a link.
+    pub(crate) fn flush_data(&self, link: &Link) {
+        match link.data.flush() {
+            Flushed::Empty | Flushed::Busy => {}
+            Flushed::Resumed => {
+                link.resumes.store(true, Ordering::Release);
+                self.room.notify_one();
+            }
+            Flushed::Failed => link.closed.cancel(),
+        }
+    }
+
+    /// Flushes what was scheduled, for as long as the node runs.
+    pub(crate) async fn run_flusher(&self) {
+        loop {
+            self.wake.notified().await;
+            // Behind every task that can run now and may still write: without this the scheduler
+            // would run the flush right after the first write, and batches were of one.
+            tokio::task::yield_now().await;
+            self.scheduled.store(false, Ordering::Release);
+            self.flush();
+        }
+    }
+}

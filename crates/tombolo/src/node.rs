@@ -1,0 +1,198 @@
+//! The handle of a node.
+
+use crate::acknowledged::Ack;
+use crate::builder::NodeBuilder;
+use crate::driver::Discovered;
+use crate::raw::RawTable;
+use crate::shell::{Shell, StopReason};
+use crate::status::{self, Status};
+use crate::typed::Table;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tombolo_core::{Declaration, DeclarationMismatch, TableId};
+
+/// A member of a cluster, running in this process.
+///
+/// Cloning it is cheap, and all clones are the same node. It runs until [`Node::leave`] is called,
+/// or the last clone of it and of its tables is dropped.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) shell: Arc<Shell>,
+    pub(crate) ack: Ack,
+    pub(crate) ack_timeout: Duration,
+    pub(crate) discovered: Arc<parking_lot::Mutex<Discovered>>,
+    /// Ends the thread that the node runs on, if it has one of its own.
+    pub(crate) thread: Option<oneshot::Sender<()>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shell.stop(StopReason::Left);
+        if let Some(thread) = self.thread.take() {
+            // The thread may have ended by itself.
+            let _ = thread.send(());
+        }
+    }
+}
+
+/// Why a table cannot be declared.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The cluster has it, declared otherwise. Nothing was changed.
+    #[error(transparent)]
+    Mismatch(#[from] DeclarationMismatch),
+    /// The name is empty, longer than 255 bytes, or has control characters in it.
+    #[error("{0:?} cannot be a table's name: it takes 1 to 255 bytes without control characters")]
+    Name(String),
+    /// The node stopped before the table could be used.
+    #[error("the node has stopped")]
+    Stopped,
+}
+
+/// There is no such member.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no member is called {name:?}; there are {known:?}")]
+pub struct DrillError {
+    /// What was asked for.
+    pub name: String,
+    /// The other members.
+    pub known: Vec<String>,
+}
+
+impl Node {
+    /// Describes a node to be started.
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::default()
+    }
+
+    /// The node's name.
+    pub fn name(&self) -> &str {
+        &self.inner.shell.me.name
+    }
+
+    /// The table called `name`, made if the cluster does not have it: a `set` whose last writer
+    /// wins. It appears on every node.
+    ///
+    /// # Errors
+    ///
+    /// If the cluster has it declared otherwise, or the name cannot be one.
+    pub async fn table<K, V>(&self, name: &str) -> Result<Table<K, V>, CreateError>
+    where
+        K: Serialize + DeserializeOwned,
+        V: Serialize + DeserializeOwned,
+    {
+        let raw = self.create_table(name, Declaration::default()).await?;
+        Ok(Table::new(raw, self.inner.ack, self.inner.ack_timeout))
+    }
+
+    /// Declares a table of bytes, and waits until it may be written. One that is there and declared
+    /// equally is simply returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::table`].
+    pub async fn create_table(
+        &self,
+        name: &str,
+        declaration: Declaration,
+    ) -> Result<RawTable, CreateError> {
+        if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
+            return Err(CreateError::Name(name.to_owned()));
+        }
+        let shared = self.inner.shell.create(name, declaration)?;
+        let table = RawTable { shared, shell: Arc::clone(&self.inner.shell) };
+        table.writable().await.map_err(|_| CreateError::Stopped)?;
+        Ok(table)
+    }
+
+    /// The table of bytes called `name`, if the node has it.
+    pub fn raw_table(&self, name: &str) -> Option<RawTable> {
+        let shared = self.inner.shell.table(TableId::of(name))?;
+        let shell = Arc::clone(&self.inner.shell);
+        (shared.name == name).then_some(RawTable { shared, shell })
+    }
+
+    /// Every table that the node has, in the order of their names.
+    pub fn raw_tables(&self) -> Vec<RawTable> {
+        let mut all = self.inner.shell.registry.all();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        let with_shell =
+            |shared| RawTable { shared, shell: Arc::clone(&self.inner.shell) };
+        all.into_iter().map(with_shell).collect()
+    }
+
+    /// What the node knows of itself, the cluster and the tables: plain data, as of now.
+    pub fn status(&self) -> Status {
+        status::of(&self.inner)
+    }
+
+    /// Leaves the cluster: lets the peers take what is on its way (for at most a second), tells
+    /// them goodbye so that they do not count it as down, and stops. Calling it again does nothing.
+    pub async fn leave(&self) {
+        let shell = &self.inner.shell;
+        if shell.running.is_cancelled() {
+            return;
+        }
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
+        let on_its_way = || {
+            let behind = |table: &Arc<crate::shared::SharedTable>| table.acked() < table.written();
+            shell.registry.all().iter().any(behind)
+        };
+        while on_its_way() && tokio::time::Instant::now() < deadline {
+            shell.mesh.flush();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        shell.with_swim(|swim| swim.leave());
+        shell.say_goodbye();
+        // The sockets take it at once unless they are full, and then the peers will see them close.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        shell.stop(StopReason::Left);
+    }
+
+    /// Resolves when the node stopped, and says why.
+    pub async fn stopped(&self) -> StopReason {
+        let mut stopped = self.inner.shell.stopped.subscribe();
+        loop {
+            if let Some(reason) = stopped.borrow_and_update().clone() {
+                return reason;
+            }
+            if stopped.changed().await.is_err() {
+                return StopReason::Left;
+            }
+        }
+    }
+
+    /// A drill: ends the link with the member called `peer` and refuses new ones until
+    /// [`Node::heal`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no such member.
+    pub fn cut(&self, peer: &str) -> Result<(), DrillError> {
+        let shell = &self.inner.shell;
+        let known: Vec<String> = {
+            let node = shell.node.lock();
+            node.members().others().map(|known| known.member.id.name.clone()).collect()
+        };
+        if !known.iter().any(|name| name == peer) {
+            return Err(DrillError { name: peer.to_owned(), known });
+        }
+        shell.cuts.lock().insert(peer.to_owned());
+        if let Some(link) = shell.mesh.named(peer) {
+            shell.link_down(&link, "a drill cut it");
+        }
+        Ok(())
+    }
+
+    /// Ends all cuts of [`Node::cut`].
+    pub fn heal(&self) {
+        self.inner.shell.cuts.lock().clear();
+    }
+}

@@ -1,0 +1,248 @@
+//! Tables of bytes.
+
+use crate::acknowledged::{self, Ack, AckTimeout, Acked, Receipt};
+use crate::clock::now;
+use crate::shared::SharedTable;
+use crate::shell::Shell;
+use std::sync::Arc;
+use std::time::Duration;
+use tombolo_core::{Change as CoreChange, Declaration, EntryRef, Millis};
+use tombolo_wire::MAX_RECORD;
+
+/// What a key holds, borrowed for as long as the closure runs that it was shown to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record<'a> {
+    /// The value.
+    pub value: &'a [u8],
+    /// When it expires, in milliseconds since the Unix epoch; see [`unix_millis`](crate::unix_millis).
+    pub expires: Option<u64>,
+}
+
+/// What [`RawTable::decide`] is to do to a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Nothing.
+    Keep,
+    /// Write a value.
+    Put {
+        /// The value.
+        value: Vec<u8>,
+        /// When it expires, in milliseconds since the Unix epoch.
+        expires: Option<u64>,
+    },
+    /// Delete the key. Nothing happens if it holds nothing.
+    Delete,
+}
+
+/// Why a write was not made. Nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The table is being filled from the peers for the first time. Wait for
+    /// [`RawTable::writable`], or try again.
+    #[error("the table is being filled from its peers; try again shortly")]
+    NotReady,
+    /// Key and value together are larger than a record may be. Split the value.
+    #[error("key and value are {size} bytes together, and at most {limit} are allowed")]
+    TooLarge {
+        /// How large they are.
+        size: usize,
+        /// How large they may be.
+        limit: usize,
+    },
+    /// The node has left the cluster or had to stop. Start it again.
+    #[error("the node has stopped")]
+    Stopped,
+}
+
+/// A table whose keys and values are bytes.
+///
+/// Reads are local and take no lock. Writes are applied here at once, sent to every linked node,
+/// and waited for with [`RawTable::acknowledged`].
+#[derive(Clone)]
+pub struct RawTable {
+    pub(crate) shared: Arc<SharedTable>,
+    pub(crate) shell: Arc<Shell>,
+}
+
+impl RawTable {
+    /// The table's name.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// How it is declared.
+    pub fn declaration(&self) -> Declaration {
+        self.shared.declaration
+    }
+
+    /// Whether it may be written: not while it is filled for the first time.
+    pub fn is_writable(&self) -> bool {
+        self.shared.is_writable()
+    }
+
+    /// Waits until it may be written.
+    pub async fn writable(&self) -> Result<(), WriteError> {
+        loop {
+            let opened = self.shared.became_writable.notified();
+            if self.is_writable() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = opened => {}
+                () = self.shell.running.cancelled() => return Err(WriteError::Stopped),
+            }
+        }
+    }
+
+    /// Whether it was synced with every node that is linked now.
+    pub fn is_complete(&self) -> bool {
+        let views = self.shell.node.lock().table_views();
+        let view = views.iter().find(|view| view.id == self.shared.id);
+        view.is_some_and(|view| view.writable && view.missing.is_empty())
+    }
+
+    /// Shows what `key` holds to `look`. No lock, no copy: `look` should be short, and it must not
+    /// wait, because memory is not given back meanwhile.
+    pub fn read<R>(&self, key: &[u8], look: impl FnOnce(Option<Record<'_>>) -> R) -> R {
+        self.shared.records.read(key, now(), |entry| look(entry.and_then(|entry| record(&entry))))
+    }
+
+    /// Writes a value. It is read here at once; the receipt is for [`RawTable::acknowledged`].
+    pub fn put(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        expires: Option<u64>,
+    ) -> Result<Receipt, WriteError> {
+        self.check(key.len() + value.len())?;
+        let change = CoreChange::Put { value, expires: expires.map(Millis) };
+        let (seq, ()) = self.shared.write(key, |_| (Some(change), ()));
+        self.shared.mesh.schedule_flush();
+        // Only deletes can come to nothing.
+        Ok(Receipt { seq: seq.unwrap_or_default() })
+    }
+
+    /// Deletes a key. `None` if it held nothing; then nothing was sent either.
+    pub fn delete(&self, key: &[u8]) -> Result<Option<Receipt>, WriteError> {
+        self.check(key.len())?;
+        let (seq, ()) = self.shared.write(key, |_| (Some(CoreChange::Delete), ()));
+        self.shared.mesh.schedule_flush();
+        Ok(seq.map(|seq| Receipt { seq }))
+    }
+
+    /// Reads a key and changes it in one step: no other write of this node comes between. `choose`
+    /// runs under the table's lock, so it must be short and must not use this table.
+    ///
+    /// It decides by what this node knows. Two nodes may decide at the same moment, each before it
+    /// knows of the other's write; the later write wins then.
+    pub fn decide<R>(
+        &self,
+        key: &[u8],
+        choose: impl FnOnce(Option<Record<'_>>) -> (Change, R),
+    ) -> Result<(Option<Receipt>, R), WriteError> {
+        self.check(key.len())?;
+        let mut chosen = Change::Keep;
+        let mut too_large = None;
+        let (seq, result) = self.shared.write(key, |entry| {
+            let (change, result) = choose(entry.and_then(|entry| record(&entry)));
+            chosen = change;
+            let change = match &chosen {
+                Change::Keep => None,
+                Change::Delete => Some(CoreChange::Delete),
+                Change::Put { value, expires } => {
+                    let size = key.len() + value.len();
+                    too_large = (size > MAX_RECORD).then_some(size);
+                    let expires = expires.map(Millis);
+                    too_large.is_none().then_some(CoreChange::Put { value, expires })
+                }
+            };
+            (change, result)
+        });
+        if let Some(size) = too_large {
+            return Err(WriteError::TooLarge { size, limit: MAX_RECORD });
+        }
+        self.shared.mesh.schedule_flush();
+        Ok((seq.map(|seq| Receipt { seq }), result))
+    }
+
+    /// Waits until as many nodes as `ack` says have a write and all earlier ones of this node to
+    /// this table.
+    pub async fn acknowledged(
+        &self,
+        receipt: Receipt,
+        ack: Ack,
+        timeout: Duration,
+    ) -> Result<Acked, AckTimeout> {
+        acknowledged::acknowledged(&self.shared, receipt, ack, timeout).await
+    }
+
+    /// The peers that are known to have a write by now.
+    pub fn acknowledged_by(&self, receipt: Receipt) -> Vec<String> {
+        let copies = self.shared.copies(receipt.seq).into_iter();
+        copies.filter(|(_, has)| *has).map(|(name, _)| name).collect()
+    }
+
+    /// How many keys hold a value. One that expired counts until it is swept, some seconds later.
+    pub fn len(&self) -> usize {
+        self.shared.with(|table| table.len())
+    }
+
+    /// Whether no key holds a value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A sum over the live records: two nodes with the same `seen` and the same fingerprint have
+    /// the same table.
+    pub fn fingerprint(&self) -> u64 {
+        self.shared.with(|table| table.fingerprint())
+    }
+
+    /// Shows every record, in no order. A record that is there throughout is shown exactly once.
+    pub fn for_each(&self, mut see: impl FnMut(&[u8], Record<'_>)) {
+        self.shared.records.for_each(now(), |key, entry| {
+            if let Some(record) = record(&entry) {
+                see(key, record);
+            }
+        });
+    }
+
+    /// Goes on with a scan from `cursor` (0 starts one): shows at least `at_least` records if there
+    /// are that many, and returns where to go on, 0 at the end. A record that is there from the
+    /// start to the end is shown exactly once. A call walks at least a 256th of the table.
+    pub fn scan(
+        &self,
+        cursor: u64,
+        at_least: usize,
+        mut see: impl FnMut(&[u8], Record<'_>),
+    ) -> u64 {
+        self.shared.records.scan(cursor, at_least, now(), |key, entry| {
+            if let Some(record) = record(&entry) {
+                see(key, record);
+            }
+        })
+    }
+
+    /// Some key, chosen at random.
+    pub fn random_key(&self) -> Option<Vec<u8>> {
+        self.shared.records.any_key(rand::random(), now()).map(Vec::from)
+    }
+
+    fn check(&self, size: usize) -> Result<(), WriteError> {
+        if !self.is_writable() {
+            return Err(WriteError::NotReady);
+        }
+        if self.shell.running.is_cancelled() {
+            return Err(WriteError::Stopped);
+        }
+        if size > MAX_RECORD {
+            return Err(WriteError::TooLarge { size, limit: MAX_RECORD });
+        }
+        Ok(())
+    }
+}
+
+fn record<'a>(entry: &EntryRef<'a>) -> Option<Record<'a>> {
+    let expires = entry.expires.map(|at| at.0);
+    entry.value.map(|value| Record { value, expires })
+}

@@ -1,0 +1,210 @@
+//! A table as the threads of this process share it.
+
+use crate::clock::now;
+use crate::mesh::Mesh;
+use crate::mesh::link::Link;
+use crate::waiters::Waiters;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::Notify;
+use tombolo_core::{
+    Arrival, Change, Declaration, EntryRef, Incarnation, Message, OpRef, Table, TableId,
+};
+use tombolo_store::{ConcurrentStore, Reader};
+
+/// One table: the machine under its short lock, the records beside it.
+///
+/// Locks, in this order, none held over a wait: the node machine, a table, a link's queue. The
+/// waiters' lock is a leaf, and wakers are called without any.
+pub(crate) struct SharedTable {
+    pub(crate) id: TableId,
+    pub(crate) name: String,
+    pub(crate) declaration: Declaration,
+    pub(crate) records: Reader,
+    machine: Mutex<Machine>,
+    /// How far every link that carries the table has acknowledged our ops.
+    acked: AtomicU64,
+    /// Our last write.
+    written: AtomicU64,
+    /// Those who wait for every link.
+    pub(crate) for_all: Waiters,
+    /// Those who wait for some number of copies: they look again at every acknowledgement.
+    pub(crate) for_some: Waiters,
+    writable: AtomicBool,
+    pub(crate) became_writable: Notify,
+    pub(crate) mesh: Arc<Mesh>,
+}
+
+struct Machine {
+    table: Table<ConcurrentStore>,
+    /// The links that our ops go to: exactly the table's contacts.
+    links: Vec<Arc<Link>>,
+    /// One op, encoded once for all links.
+    encoded: Vec<u8>,
+}
+
+impl SharedTable {
+    pub(crate) fn new(
+        id: TableId,
+        name: &str,
+        declaration: Declaration,
+        table: Table<ConcurrentStore>,
+        records: Reader,
+        mesh: Arc<Mesh>,
+    ) -> SharedTable {
+        let machine = Machine { table, links: Vec::new(), encoded: Vec::new() };
+        SharedTable {
+            id,
+            name: name.to_owned(),
+            declaration,
+            records,
+            machine: Mutex::new(machine),
+            acked: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            for_all: Waiters::default(),
+            for_some: Waiters::default(),
+            writable: AtomicBool::new(false),
+            became_writable: Notify::new(),
+            mesh,
+        }
+    }
+
+    /// Runs a short step on the machine, and releases whoever it satisfied.
+    pub(crate) fn with<R>(&self, step: impl FnOnce(&mut Table<ConcurrentStore>) -> R) -> R {
+        let mut machine = self.machine.lock();
+        let result = step(&mut machine.table);
+        let Machine { table, links, .. } = &mut *machine;
+        // A link that the table lost is not sent to either.
+        if links.len() > table.contacts().count() {
+            links.retain(|link| table.is_attached(link.incarnation));
+        }
+        let moved = self.note_acked(&machine);
+        drop(machine);
+        if moved {
+            self.release();
+        }
+        result
+    }
+
+    /// Writes `key` as `choose` says after it saw what is there, in one step, and queues the op
+    /// for every link. Returns the number of the write, if it was one.
+    pub(crate) fn write<'v, R>(
+        &self,
+        key: &[u8],
+        choose: impl FnOnce(Option<EntryRef<'_>>) -> (Option<Change<'v>>, R),
+    ) -> (Option<u64>, R) {
+        let time = now();
+        let mut machine = self.machine.lock();
+        let (change, result) = self.records.read(key, time, choose);
+        let Some(change) = change else { return (None, result) };
+        let Machine { table, links, encoded } = &mut *machine;
+        let Some(written) = table.write(time, key, change) else { return (None, result) };
+        let seq = written.dot.seq;
+        if !links.is_empty() {
+            let (value, expires) = match change {
+                Change::Put { value, expires } => (Some(value), expires),
+                Change::Delete => (None, None),
+            };
+            let entry = EntryRef { dot: written.dot, stamp: written.stamp, expires, value };
+            encoded.clear();
+            let op = OpRef { key, entry, replaces: written.replaces };
+            tombolo_wire::encode_op(encoded, self.id, &op);
+            for link in links.iter() {
+                link.send_op(encoded);
+            }
+            if encoded.capacity() > 1024 * 1024 {
+                *encoded = Vec::new();
+            }
+        }
+        self.written.store(seq, Ordering::Release);
+        if links.is_empty() {
+            self.acked.store(seq, Ordering::Release);
+        }
+        (Some(seq), result)
+    }
+
+    /// Takes in ops of `from` under one hold of the lock: `feed` hands them over, in their order.
+    /// Returns whether one came beyond a gap.
+    pub(crate) fn take_in<E>(
+        &self,
+        from: Incarnation,
+        feed: impl FnOnce(&mut dyn FnMut(&OpRef<'_>)) -> Result<(), E>,
+    ) -> Result<Arrival, E> {
+        let mut machine = self.machine.lock();
+        let mut arrival = Arrival::InOrder;
+        feed(&mut |op| {
+            if machine.table.take_in(from, op) == Arrival::Gap {
+                arrival = Arrival::Gap;
+            }
+        })?;
+        Ok(arrival)
+    }
+
+    /// From now on our ops go to `link`, the first thing being where they start.
+    pub(crate) fn attach(&self, link: &Arc<Link>) {
+        let mut machine = self.machine.lock();
+        let seq = machine.table.attach(link.incarnation);
+        machine.links.retain(|other| other.incarnation != link.incarnation);
+        machine.links.push(Arc::clone(link));
+        link.send(&Message::Attach { table: self.id, seq });
+    }
+
+    /// The link has taken all that was queued when ops were dropped: tells the peer where they go
+    /// on, and repeats what may have been dropped with them.
+    pub(crate) fn resume(&self, link: &Arc<Link>) {
+        let mut machine = self.machine.lock();
+        if machine.table.is_attached(link.incarnation) {
+            let seq = machine.table.last_written();
+            link.send(&Message::Attach { table: self.id, seq });
+            if let Some(seq) = machine.table.ack_for(link.incarnation) {
+                link.send(&Message::Ack { table: self.id, seq });
+            }
+        }
+    }
+
+    /// `peer` acknowledged our ops up to `seq`.
+    pub(crate) fn on_ack(&self, peer: Incarnation, seq: u64) {
+        self.with(|table| table.on_ack(peer, seq));
+        self.for_some.release_all();
+    }
+
+    /// How far every link has acknowledged.
+    pub(crate) fn acked(&self) -> u64 {
+        self.acked.load(Ordering::Acquire)
+    }
+
+    /// Our last write.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// The linked peers, and whether each is known to have our write `seq`.
+    pub(crate) fn copies(&self, seq: u64) -> Vec<(String, bool)> {
+        let machine = self.machine.lock();
+        let table = &machine.table;
+        let has = |link: &Arc<Link>| {
+            table.contacts().any(|(peer, contact)| peer == link.incarnation && contact.has(seq))
+        };
+        machine.links.iter().map(|link| (link.peer.name.clone(), has(link))).collect()
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn open(&self) {
+        self.writable.store(true, Ordering::Release);
+        self.became_writable.notify_waiters();
+    }
+
+    fn note_acked(&self, machine: &Machine) -> bool {
+        let acked = machine.table.acked_by_all();
+        self.acked.swap(acked, Ordering::AcqRel) != acked
+    }
+
+    fn release(&self) {
+        self.for_all.release(self.acked());
+        self.for_some.release_all();
+    }
+}

@@ -1,0 +1,368 @@
+//! The node machine in its surroundings: events go in here, effects are carried out here.
+
+use crate::clock::now;
+use crate::mesh::Mesh;
+use crate::mesh::dial;
+use crate::mesh::handshake::Local;
+use crate::mesh::link::Link;
+use crate::mesh::reader;
+use crate::shared::SharedTable;
+use crate::status::Refusal;
+use crate::swim::{Output, Swim, SwimError, Token};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tombolo_core::{
+    Declaration, DeclarationMismatch, Effect, Event, Incarnation, Limits, Member, Message, Node,
+    NodeId, Notice, Table, TableId, Tables,
+};
+use tombolo_store::{ConcurrentStore, Records};
+
+/// How many refusals are kept to show.
+const KEPT_REFUSALS: usize = 32;
+
+/// Why a node stopped without being asked to.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StopReason {
+    /// Another process of this name is in the cluster and alive.
+    #[error("{0}")]
+    NameTaken(String),
+    /// A newer process of this name took this one's place.
+    #[error("a newer process took this node's name ({by}); give this one another name")]
+    Superseded {
+        /// The newer process.
+        by: String,
+    },
+    /// [`Node::leave`](crate::Node::leave) was called.
+    #[error("the node left the cluster")]
+    Left,
+}
+
+/// Every table of the node, for readers without a lock.
+#[derive(Default)]
+pub(crate) struct Registry {
+    by_id: ArcSwap<BTreeMap<TableId, Arc<SharedTable>>>,
+}
+
+impl Registry {
+    pub(crate) fn table(&self, id: TableId) -> Option<Arc<SharedTable>> {
+        self.by_id.load().get(&id).map(Arc::clone)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<SharedTable>> {
+        self.by_id.load().values().map(Arc::clone).collect()
+    }
+}
+
+/// The tables as the node machine reaches them.
+pub(crate) struct Surroundings {
+    pub(crate) me: Incarnation,
+    pub(crate) limits: Limits,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) mesh: Arc<Mesh>,
+}
+
+impl Tables for Surroundings {
+    type Store = ConcurrentStore;
+
+    fn create(&mut self, id: TableId, name: &str, declaration: Declaration) {
+        let (store, records) = Records::open();
+        let table = Table::new(self.me, store, self.limits);
+        let mesh = Arc::clone(&self.mesh);
+        let shared = SharedTable::new(id, name, declaration, table, records, mesh);
+        // Only the node machine makes tables, and it is behind a lock.
+        let mut tables = BTreeMap::clone(&self.registry.by_id.load());
+        tables.insert(id, Arc::new(shared));
+        self.registry.by_id.store(Arc::new(tables));
+    }
+
+    fn with<R>(&self, id: TableId, step: impl FnOnce(&mut Table<ConcurrentStore>) -> R) -> R {
+        let tables = self.registry.by_id.load();
+        let table = tables.get(&id).expect("the node machine speaks only of tables it made");
+        table.with(step)
+    }
+}
+
+/// One node: the machine, its links, and what drives them.
+pub(crate) struct Shell {
+    pub(crate) local: Local,
+    pub(crate) me: NodeId,
+    pub(crate) mesh: Arc<Mesh>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) node: Mutex<Node<Surroundings>>,
+    pub(crate) swim: Mutex<Swim>,
+    swim_timers: UnboundedSender<(Instant, Token)>,
+    pub(crate) runtime: tokio::runtime::Handle,
+    /// Wakes the pump: a sync has something to do.
+    pub(crate) pump: Notify,
+    /// One at a time makes or ends a link.
+    linking: Mutex<()>,
+    /// Members that a drill keeps apart from this node.
+    pub(crate) cuts: Mutex<BTreeSet<String>>,
+    pub(crate) refusals: Mutex<VecDeque<Refusal>>,
+    /// Since when this node's name is refused by its peers.
+    pub(crate) name_refused: Mutex<Option<Instant>>,
+    pub(crate) running: CancellationToken,
+    pub(crate) stopped: watch::Sender<Option<StopReason>>,
+}
+
+/// What a shell is made of, besides what it makes itself.
+pub(crate) struct Parts {
+    pub(crate) local: Local,
+    pub(crate) mesh: Arc<Mesh>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) node: Node<Surroundings>,
+    pub(crate) swim: Swim,
+}
+
+impl Shell {
+    pub(crate) fn new(
+        parts: Parts,
+        runtime: tokio::runtime::Handle,
+        swim_timers: UnboundedSender<(Instant, Token)>,
+    ) -> Shell {
+        Shell {
+            me: parts.local.id.clone(),
+            local: parts.local,
+            mesh: parts.mesh,
+            registry: parts.registry,
+            node: Mutex::new(parts.node),
+            swim: Mutex::new(parts.swim),
+            swim_timers,
+            runtime,
+            pump: Notify::new(),
+            linking: Mutex::new(()),
+            cuts: Mutex::default(),
+            refusals: Mutex::default(),
+            name_refused: Mutex::new(None),
+            running: CancellationToken::new(),
+            stopped: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn table(&self, id: TableId) -> Option<Arc<SharedTable>> {
+        self.registry.table(id)
+    }
+
+    /// Hands an event to the machine and carries out what it says, in its order.
+    pub(crate) fn handle(self: &Arc<Self>, event: Event) {
+        let mut node = self.node.lock();
+        let effects = node.handle(now(), event);
+        self.carry_out(effects);
+    }
+
+    /// Declares a table.
+    pub(crate) fn create(
+        self: &Arc<Self>,
+        name: &str,
+        declaration: Declaration,
+    ) -> Result<Arc<SharedTable>, DeclarationMismatch> {
+        let mut node = self.node.lock();
+        let (id, effects) = node.create(now(), name, declaration)?;
+        self.carry_out(effects);
+        Ok(self.table(id).expect("it was made above"))
+    }
+
+    /// Carries out effects. The node's lock is held, so that those of two events do not mix.
+    pub(crate) fn carry_out(self: &Arc<Self>, effects: Vec<Effect>) {
+        let mut sent = false;
+        for effect in effects {
+            match effect {
+                Effect::Send { to, message } => {
+                    if let Some(link) = self.mesh.link(to) {
+                        link.send(&message);
+                        sent = true;
+                    }
+                }
+                Effect::Attach { table, to } => {
+                    if let (Some(table), Some(link)) = (self.table(table), self.mesh.link(to)) {
+                        table.attach(&link);
+                        sent = true;
+                    }
+                }
+                Effect::Dial { address } => dial::spawn(self, address),
+                Effect::Writable { table } => {
+                    if let Some(table) = self.table(table) {
+                        table.open();
+                        tracing::info!(table = table.name, "the table may be written");
+                    }
+                }
+                Effect::Notice(notice) => self.notice(notice),
+            }
+        }
+        if sent {
+            self.mesh.schedule_flush();
+        }
+        self.pump.notify_one();
+    }
+
+    fn notice(&self, notice: Notice) {
+        match notice {
+            Notice::Adopted { table, peer } => tracing::info!(table, peer, "a table appeared"),
+            Notice::Mismatch(mismatch) => tracing::error!("{mismatch}"),
+            Notice::Superseded { by } => {
+                self.stop(StopReason::Superseded { by: by.to_string() });
+            }
+            Notice::Synced { table, peer } => {
+                let table = self.table(table).map(|table| table.name.clone());
+                let peer = self.mesh.link(peer).map(|link| link.peer.name.clone());
+                tracing::debug!(?table, ?peer, "synced");
+            }
+        }
+    }
+
+    /// Tells the peers that this node is leaving.
+    pub(crate) fn say_goodbye(self: &Arc<Self>) {
+        let mut node = self.node.lock();
+        let effects = node.leave();
+        self.carry_out(effects);
+    }
+
+    /// Ends the node. The first reason stays.
+    pub(crate) fn stop(&self, reason: StopReason) {
+        self.stopped.send_if_modified(|stopped| {
+            let first = stopped.is_none();
+            if first {
+                match &reason {
+                    StopReason::Left => tracing::info!("{reason}"),
+                    _ => tracing::error!("stopping: {reason}"),
+                }
+                *stopped = Some(reason);
+            }
+            first
+        });
+        self.running.cancel();
+    }
+
+    /// The members, to tell a peer in the handshake.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        self.node.lock().members().to_tell()
+    }
+
+    /// Both lanes to `peer` are there. Of two links between the same processes the one that the
+    /// lower incarnation dialled stays, so that both ends choose the same; a link that the same
+    /// side dialled again takes the place of the one it has given up.
+    pub(crate) fn link_up(self: &Arc<Self>, link: Link, address: &str, members: Vec<Member>) {
+        let turn = self.linking.lock();
+        if let Some(old) = self.mesh.link(link.incarnation) {
+            if old.dialled_by < link.dialled_by {
+                return;
+            }
+            self.end_link(&old, "a newer connection takes its place");
+        }
+        if self.running.is_cancelled() {
+            return;
+        }
+        let link = Arc::new(link);
+        tracing::info!(peer = link.peer.name, address, "linked");
+        *self.name_refused.lock() = None;
+        self.mesh.add(Arc::clone(&link));
+        self.handle(Event::Linked { peer: link.peer.clone(), members });
+        drop(turn);
+        self.with_swim(|swim| swim.announce_to(&link.peer, address));
+        self.spawn_link(link);
+    }
+
+    fn spawn_link(self: &Arc<Self>, link: Arc<Link>) {
+        let (shell, data) = (Arc::clone(self), Arc::clone(&link));
+        self.runtime.spawn(async move {
+            let ended = tokio::select! {
+                error = reader::run_data(&shell, &data) => error.to_string(),
+                () = data.closed.cancelled() => "the link was closed".to_owned(),
+            };
+            shell.link_down(&data, &ended);
+        });
+        let shell = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let data = async {
+                while link.data.unblocked().await {
+                    shell.mesh.flush_data(&link);
+                    if link.data.has_room() {
+                        shell.mesh.room.notify_one();
+                    }
+                }
+            };
+            let control = async { while link.control.unblocked().await { link.flush_control() } };
+            let ended = tokio::select! {
+                error = reader::run_control(&shell, &link) => error.to_string(),
+                () = data => "writing failed".to_owned(),
+                () = control => "writing failed".to_owned(),
+                () = link.closed.cancelled() => "the link was closed".to_owned(),
+            };
+            shell.link_down(&link, &ended);
+        });
+    }
+
+    /// A link is broken, or is to be.
+    pub(crate) fn link_down(self: &Arc<Self>, link: &Arc<Link>, why: &str) {
+        let _turn = self.linking.lock();
+        let known = self.mesh.link(link.incarnation);
+        if known.is_some_and(|known| Arc::ptr_eq(&known, link)) {
+            self.end_link(link, why);
+        }
+    }
+
+    fn end_link(self: &Arc<Self>, link: &Arc<Link>, why: &str) {
+        tracing::info!(peer = link.peer.name, why, "the link is down");
+        self.mesh.remove(link);
+        link.closed.cancel();
+        self.swim.lock().unlinked(&link.peer.name);
+        self.handle(Event::Unlinked { peer: link.peer.clone() });
+    }
+
+    /// Runs a step of the membership protocol and does what it asks for.
+    pub(crate) fn with_swim(
+        self: &Arc<Self>,
+        step: impl FnOnce(&mut Swim) -> Result<(), SwimError>,
+    ) {
+        let (result, outputs) = {
+            let mut swim = self.swim.lock();
+            let result = step(&mut swim);
+            (result, swim.outputs().collect::<Vec<_>>())
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "the membership protocol");
+        }
+        for output in outputs {
+            match output {
+                Output::Send { to, data } => {
+                    if let Some(link) = self.mesh.named(&to) {
+                        link.send(&Message::Swim(data));
+                    }
+                }
+                Output::Timer { after, token } => {
+                    // The receiver lives as long as the node; afterwards no timer is wanted.
+                    let _ = self.swim_timers.send((Instant::now() + after, token));
+                }
+                Output::Heard { id, address, up } => {
+                    tracing::info!(member = id.name, up, "the membership protocol heard");
+                    self.handle(Event::Heard { id, address, up });
+                }
+            }
+        }
+    }
+
+    /// A packet of the membership protocol came in.
+    pub(crate) fn on_swim(self: &Arc<Self>, packet: &[u8]) {
+        self.with_swim(|swim| swim.received(packet));
+    }
+
+    /// Keeps a refusal to show, and logs it.
+    pub(crate) fn refused(&self, peer: &str, reason: &str) {
+        tracing::warn!(peer, "{reason}");
+        let mut refusals = self.refusals.lock();
+        let again = refusals.back().is_some_and(|last| last.peer == peer && last.reason == reason);
+        if again {
+            refusals.pop_back();
+        }
+        refusals.push_back(Refusal { at: now().0, peer: peer.to_owned(), reason: reason.to_owned() });
+        while refusals.len() > KEPT_REFUSALS {
+            refusals.pop_front();
+        }
+    }
+}
