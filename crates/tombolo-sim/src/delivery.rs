@@ -34,6 +34,9 @@ impl<S: Store + Default> World<S> {
     }
 
     fn take(&mut self, channel: Channel) -> Option<Rc<[u8]>> {
+        if channel.lane == Lane::Ops && self.network.waits_for_message(channel) {
+            return None;
+        }
         self.network.up(channel.to, channel.from)?;
         let packet = self.network.queue_mut(channel)?.packets.pop_front()?;
         if self.network.overtaken(channel.to, packet.order) {
@@ -103,7 +106,11 @@ impl<S: Store + Default> World<S> {
         if let Some((steps, wanted)) = between {
             self.procs[process].node.tables().plan(steps, now, wanted);
         }
+        let awaited = self.procs[process].node.members().awaited().len();
         let effects = self.procs[process].node.handle(now, Event::Tick);
+        if self.procs[process].node.members().awaited().len() < awaited {
+            self.fault(Fault::Forgotten, &[self.procs[process].slot]);
+        }
         for done in self.procs[process].node.tables().take_done() {
             self.fault(Fault::WriteBetween, &[self.procs[process].slot]);
             self.written(process, done);
@@ -120,10 +127,10 @@ impl<S: Store + Default> World<S> {
         worked
     }
 
-    /// The queue from `process` to the slow `peer` is full: what the network has not got yet is
-    /// dropped, and no ops are sent until it is drained.
+    /// The queue from `process` to the slow `peer` is full: the ops that the network has not got
+    /// yet are dropped, and no more are sent until everything else is drained.
     pub fn overflow(&mut self, process: usize, peer: usize) {
-        let channel = Channel { from: process, to: peer, lane: Lane::Data };
+        let channel = Channel { from: process, to: peer, lane: Lane::Ops };
         let Some(queue) = self.network.queue_mut(channel) else { return };
         let waiting = queue.packets.len();
         let kept = if waiting == 0 { 0 } else { self.rng.below(waiting) };
@@ -142,7 +149,9 @@ impl<S: Store + Default> World<S> {
         let mut drained = Vec::new();
         for link in self.network.links() {
             for side in 0..2 {
-                let empty = link.queues[side][Lane::Data as usize].packets.is_empty();
+                let lanes = &link.queues[side];
+                let empty = |lane: Lane| lanes[lane as usize].packets.is_empty();
+                let empty = empty(Lane::Messages) && empty(Lane::Ops);
                 if link.up[side] && link.suspended[side] && empty {
                     drained.push((link.ends[side], link.ends[1 - side]));
                 }

@@ -4,21 +4,30 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use tombolo_core::Message;
 
-/// The lanes of a link; there is no order between them.
+/// The lanes of a link.
+///
+/// The first two share a connection: what is queued there as a message goes before what is queued
+/// as ops, so a message may overtake ops, and ops never overtake a message. The third is a
+/// connection of its own, without any order to the others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Lane {
-    /// Declarations, attachments, ops, acknowledgements, syncs.
-    Data = 0,
+    /// Declarations, attachments, acknowledgements, syncs: never dropped.
+    Messages = 0,
+    /// Ops: dropped when too many wait.
+    Ops = 1,
     /// Members and reports.
-    Control = 1,
+    Control = 2,
 }
+
+/// Every lane.
+pub const LANES: [Lane; 3] = [Lane::Messages, Lane::Ops, Lane::Control];
 
 impl Lane {
     /// The lane of a message.
     pub fn of(message: &Message) -> Lane {
         match message {
             Message::Members(_) | Message::Report { .. } | Message::Swim(_) => Lane::Control,
-            _ => Lane::Data,
+            _ => Lane::Messages,
         }
     }
 }
@@ -51,7 +60,7 @@ pub struct Link {
     /// Whether each end believes that the link is up.
     pub up: [bool; 2],
     /// By direction (0 is from the lower index) and lane.
-    pub queues: [[Queue; 2]; 2],
+    pub queues: [[Queue; 3]; 2],
     /// By direction: the queue overflowed, ops are not sent until it is drained.
     pub suspended: [bool; 2],
 }
@@ -171,14 +180,27 @@ impl Network {
                 if !link.up[1 - side] || self.cut.contains(&(node_of(from), node_of(to))) {
                     continue;
                 }
-                for lane in [Lane::Data, Lane::Control] {
-                    let queue = &link.queues[side][lane as usize];
-                    if !queue.packets.is_empty() && queue.held_until <= now {
-                        ready.push(Channel { from, to, lane });
+                let lanes = &link.queues[side];
+                for lane in LANES {
+                    let queue = &lanes[lane as usize];
+                    let channel = Channel { from, to, lane };
+                    let waits = lane == Lane::Ops && self.waits_for_message(channel);
+                    if !queue.packets.is_empty() && queue.held_until <= now && !waits {
+                        ready.push(channel);
                     }
                 }
             }
         }
+    }
+
+    /// Whether ops wait on the channel behind a message that was queued before them.
+    pub fn waits_for_message(&self, channel: Channel) -> bool {
+        self.link(channel.from, channel.to).is_some_and(|link| {
+            let lanes = &link.queues[link.side(channel.from)];
+            let message = lanes[Lane::Messages as usize].packets.front();
+            let op = lanes[Lane::Ops as usize].packets.front();
+            message.zip(op).is_some_and(|(message, op)| message.order < op.order)
+        })
     }
 
     /// The queue of a channel.

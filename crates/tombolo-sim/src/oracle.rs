@@ -21,6 +21,10 @@ pub struct Op {
     /// Written by a fresh process that had begun alone and had not met anybody yet: such a write
     /// may be older than a delete that the cluster has forgotten already (rule 1).
     pub alone: bool,
+    /// The processes that ran when some node dropped this tombstone as stable, and that this node
+    /// did not wait for: it had not met them, or knew that they were superseded. Their older
+    /// writes may win over it (rule 7).
+    pub unmet: BTreeSet<Incarnation>,
     /// Whom the writer was told to have it.
     pub held_by: BTreeSet<Incarnation>,
 }
@@ -64,6 +68,13 @@ impl Log {
     pub fn held(&mut self, dot: Dot, peer: Incarnation) {
         if let Some(at) = self.index.get(&dot) {
             self.ops[*at].held_by.insert(peer);
+        }
+    }
+
+    /// Notes that a node dropped the tombstone `dot` without waiting for `unmet`.
+    pub fn dropped(&mut self, dot: Dot, unmet: impl IntoIterator<Item = Incarnation>) {
+        if let Some(at) = self.index.get(&dot) {
+            self.ops[*at].unmet.extend(unmet);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::invariant::{Checked, check};
-use crate::network::{Channel, Lane};
+use crate::network::{Channel, LANES};
 use crate::process::WantedWrite;
 use crate::world::World;
 use tombolo_core::{Event, Store, TableId};
@@ -240,7 +240,7 @@ impl<S: Store + Default> World<S> {
     }
 
     fn delay(&mut self, process: usize, peer: usize) {
-        let lane = if self.rng.chance(60) { Lane::Data } else { Lane::Control };
+        let lane = LANES[self.rng.below(3)];
         let until = self.now + self.rng.below(60) as u64;
         let channel = Channel { from: process, to: peer, lane };
         if let Some(queue) = self.network.queue_mut(channel) {

@@ -294,7 +294,7 @@ impl<S: Store + Default> World<S> {
         for (_, peer) in self.fan_out_of(process, done.table) {
             linked.extend(self.network.up(process, peer).map(|link| (peer, link)));
             if !self.is_suspended(process, peer) {
-                let channel = Channel { from: process, to: peer, lane: Lane::Data };
+                let channel = Channel { from: process, to: peer, lane: Lane::Ops };
                 self.network.push(channel, Rc::clone(&bytes));
             }
         }
@@ -309,6 +309,7 @@ impl<S: Store + Default> World<S> {
             expires: done.expires,
             replaces: done.replaces,
             alone: truth.opened_alone && !truth.synced,
+            unmet: BTreeSet::new(),
             held_by: BTreeSet::new(),
         };
         if let Err(violation) = check_write(self, process, done.table, &op) {

@@ -101,8 +101,7 @@ impl Future for Acknowledged<'_> {
             // Nothing else of this table is on its way, so nothing would share the flush.
             self.table.mesh.flush();
         }
-        let waiters =
-            if self.ack == Ack::All { &self.table.for_all } else { &self.table.for_some };
+        let waiters = if self.ack == Ack::All { &self.table.for_all } else { &self.table.for_some };
         waiters.register(self.seq, context.waker());
         // It may have come between the first look and the registration.
         if self.is_satisfied() { Poll::Ready(()) } else { Poll::Pending }

@@ -3,8 +3,8 @@
 use crate::acknowledged::Ack;
 use crate::clock::{now, unix_micros};
 use crate::driver::{self, Discovered, Timers};
-use crate::mesh::accept;
 use crate::mesh::Mesh;
+use crate::mesh::accept;
 use crate::mesh::handshake::Local;
 use crate::node::{Inner, Node};
 use crate::shell::{Parts, Registry, Shell, Surroundings};
@@ -209,7 +209,7 @@ impl NodeBuilder {
         let node = tombolo_core::Node::new(settings, surroundings, now());
         let swim = Swim::new(&id, &address, swim::Settings::default(), rand::random());
         let (cluster, secret) = (self.cluster, self.secret);
-        let local = Local { id, cluster, address, secret, max_drift };
+        let local = Local { id, cluster, address, secret, max_drift, clock: now };
         let parts = Parts { local, mesh, registry, node, swim };
         let (timers, due) = tokio::sync::mpsc::unbounded_channel();
         let shell = Arc::new(Shell::new(parts, runtime.clone(), timers));
@@ -220,10 +220,7 @@ impl NodeBuilder {
     }
 
     /// The listener, and the address that others dial.
-    fn bind(
-        &self,
-        runtime: &tokio::runtime::Handle,
-    ) -> Result<(TcpListener, String), StartError> {
+    fn bind(&self, runtime: &tokio::runtime::Handle) -> Result<(TcpListener, String), StartError> {
         let failed = |error| StartError::Listen { address: self.listen, error };
         let listener = std::net::TcpListener::bind(self.listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;

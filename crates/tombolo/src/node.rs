@@ -123,8 +123,7 @@ impl Node {
     pub fn raw_tables(&self) -> Vec<RawTable> {
         let mut all = self.inner.shell.registry.all();
         all.sort_by(|one, other| one.name.cmp(&other.name));
-        let with_shell =
-            |shared| RawTable { shared, shell: Arc::clone(&self.inner.shell) };
+        let with_shell = |shared| RawTable { shared, shell: Arc::clone(&self.inner.shell) };
         all.into_iter().map(with_shell).collect()
     }
 

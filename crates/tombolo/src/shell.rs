@@ -287,7 +287,11 @@ impl Shell {
                     }
                 }
             };
-            let control = async { while link.control.unblocked().await { link.flush_control() } };
+            let control = async {
+                while link.control.unblocked().await {
+                    link.flush_control()
+                }
+            };
             let ended = tokio::select! {
                 error = reader::run_control(&shell, &link) => error.to_string(),
                 () = data => "writing failed".to_owned(),
@@ -360,7 +364,11 @@ impl Shell {
         if again {
             refusals.pop_back();
         }
-        refusals.push_back(Refusal { at: now().0, peer: peer.to_owned(), reason: reason.to_owned() });
+        refusals.push_back(Refusal {
+            at: now().0,
+            peer: peer.to_owned(),
+            reason: reason.to_owned(),
+        });
         while refusals.len() > KEPT_REFUSALS {
             refusals.pop_front();
         }

@@ -14,21 +14,22 @@
 //!   one down, nor answers each refusal with yet another identity as fast as the network goes.
 
 mod identity;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::num::{NonZeroU8, NonZeroUsize};
 use std::time::Duration;
 
 use bytes::Buf;
-use foca::{Codec, Config, Foca, Header, Member, Message, NoCustomBroadcast, Notification};
-use foca::{PeriodicParams, PostcardCodec, Runtime, State, Timer};
+use foca::{Codec, Foca, Header, Member, Message, NoCustomBroadcast, Notification};
+use foca::{PostcardCodec, Runtime, State, Timer};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tombolo_core::NodeId;
 
 use identity::Identity;
+pub(crate) use settings::Settings;
 
 /// The largest packet, made or taken. The links are streams, so that only memory sets a limit.
 pub(crate) const MAX_PACKET: usize = 64 * 1024;
@@ -42,29 +43,6 @@ const ANNOUNCE_AGAIN: Duration = Duration::from_secs(1);
 
 /// For how long a process that took a new identity is deaf to being declared down again.
 const CALM: Duration = Duration::from_secs(1);
-
-/// How fast the protocol goes.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    /// How often a member is probed, and how long it has for an answer.
-    pub(crate) probe_period: Duration,
-    /// After how much of that period others are asked to probe it too.
-    pub(crate) probe_round_trip: Duration,
-    /// For how long a member that did not answer may still object to being down.
-    pub(crate) suspicion: Duration,
-}
-
-impl Default for Settings {
-    /// For a LAN. In clusters of a handful, a node that died is down everywhere about 3 s to 5 s
-    /// later; one that was unreachable for less than 2 s is not declared down.
-    fn default() -> Settings {
-        Settings {
-            probe_period: Duration::from_millis(600),
-            probe_round_trip: Duration::from_millis(250),
-            suspicion: Duration::from_millis(2400),
-        }
-    }
-}
 
 /// What must happen outside, in this order.
 #[derive(Clone, PartialEq, Debug)]
@@ -147,7 +125,7 @@ impl Swim {
     /// A node that knows nobody yet. Two runs with the same `seed` and inputs are the same.
     pub(crate) fn new(id: &NodeId, address: &str, settings: Settings, seed: u64) -> Swim {
         let identity = Identity::new(id, address);
-        let (config, rng) = (config(&settings), StdRng::seed_from_u64(seed));
+        let (config, rng) = (settings.config(), StdRng::seed_from_u64(seed));
         Swim {
             foca: Foca::new(identity, config, rng, PostcardCodec),
             settings,
@@ -376,31 +354,8 @@ impl Runtime<Identity> for Outbox {
     }
 }
 
-fn decoded<T>(result: Result<T, <PostcardCodec as Codec<Identity>>::Error>) -> Result<T, SwimError> {
+fn decoded<T>(
+    result: Result<T, <PostcardCodec as Codec<Identity>>::Error>,
+) -> Result<T, SwimError> {
     result.map_err(|error| SwimError::Foca(foca::Error::Decode(Box::new(error))))
-}
-
-fn config(settings: &Settings) -> Config {
-    let every = |millis, members: NonZeroUsize| {
-        Some(PeriodicParams { frequency: Duration::from_millis(millis), num_members: members })
-    };
-    const ONE: NonZeroUsize = NonZeroUsize::MIN;
-    const THREE: NonZeroUsize = NonZeroUsize::new(3).unwrap();
-    Config {
-        probe_period: settings.probe_period,
-        probe_rtt: settings.probe_round_trip,
-        num_indirect_probes: THREE,
-        // Enough for a suspicion to be told for as long as it lasts (three members, five times a
-        // second), so that who comes back in time hears of it and can object.
-        max_transmissions: const { NonZeroU8::new(40).unwrap() },
-        suspect_to_down_after: settings.suspicion,
-        // Who returns has a new identity and need not wait for this. It keeps a process that slept
-        // from reviving, with what it remembers, those that died meanwhile.
-        remove_down_after: Some(Duration::from_secs(600)),
-        max_packet_size: const { NonZeroUsize::new(MAX_PACKET).unwrap() },
-        notify_down_members: true,
-        periodic_announce: every(5_000, ONE),
-        periodic_announce_to_down_members: every(5_000, THREE),
-        periodic_gossip: every(200, THREE),
-    }
 }

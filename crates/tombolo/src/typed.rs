@@ -74,9 +74,7 @@ where
     /// If what is there is not a `V`.
     pub fn get(&self, key: &K) -> Result<Option<V>, DecodeError> {
         let Ok(key) = postcard::to_stdvec(key) else { return Ok(None) };
-        self.raw.read(&key, |record| {
-            record.map(|record| self.decode(record.value)).transpose()
-        })
+        self.raw.read(&key, |record| record.map(|record| self.decode(record.value)).transpose())
     }
 
     /// Writes a record and resolves when the nodes have it that the table's [`Ack`] asks for:
@@ -188,12 +186,7 @@ where
         self.raw.fingerprint()
     }
 
-    fn put(
-        &self,
-        key: &K,
-        value: &V,
-        expires: Option<SystemTime>,
-    ) -> Result<Receipt, InsertError> {
+    fn put(&self, key: &K, value: &V, expires: Option<SystemTime>) -> Result<Receipt, InsertError> {
         let key = postcard::to_stdvec(key).map_err(InsertError::Encode)?;
         let value = postcard::to_stdvec(value).map_err(InsertError::Encode)?;
         let since_epoch = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH);

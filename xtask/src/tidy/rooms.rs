@@ -11,9 +11,9 @@ const ROOMS: [&str; 11] = [
     "declaration",
     "error",
     "store",
+    "members",
     "message",
     "table",
-    "members",
     "node",
 ];
 

@@ -12,7 +12,7 @@ impl Clock {
     /// A stamp higher than every stamp given out or observed before, near `now` if the wall clock
     /// allows. A wall clock that jumps back leaves the stamps growing.
     pub fn next(&mut self, now: Millis) -> Stamp {
-        self.last = Stamp((self.last.0 + 1).max(now.0 << 16));
+        self.last = Stamp(self.last.0.saturating_add(1).max(now.0 << 16));
         self.last
     }
 

@@ -107,7 +107,7 @@ impl Origins {
         }
         known.seen = seq;
         if !known.removed_ahead.is_empty() {
-            let kept = known.removed_ahead.split_off(&(seq + 1));
+            let kept = known.removed_ahead.split_off(&seq.saturating_add(1));
             self.removed_ahead -= known.removed_ahead.len();
             known.removed_ahead = kept;
         }

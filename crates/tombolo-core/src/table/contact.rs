@@ -55,7 +55,7 @@ impl Contact {
     pub(super) fn on_attach(&mut self, seq: u64) -> bool {
         match &mut self.arrivals {
             None => {
-                self.arrivals = Some(Arrivals { from: seq + 1, to: seq, unbroken: true, ack: seq });
+                self.arrivals = Some(Arrivals { from: seq.saturating_add(1), to: seq, unbroken: true, ack: seq });
                 false
             }
             Some(arrivals) => arrivals.skip_to(seq),
@@ -70,7 +70,7 @@ impl Contact {
             self.arrivals = Some(Arrivals { from: seq, to: seq, unbroken: false, ack: 0 });
             return true;
         };
-        let dropped = arrivals.skip_to(seq - 1);
+        let dropped = arrivals.skip_to(seq.saturating_sub(1));
         arrivals.to = arrivals.to.max(seq);
         dropped
     }
@@ -83,7 +83,7 @@ impl Contact {
     /// Joins the interval to a prefix that reaches `seen`; the new reach.
     pub(super) fn join_prefix(&mut self, seen: u64) -> u64 {
         match &mut self.arrivals {
-            Some(arrivals) if arrivals.from <= seen + 1 => {
+            Some(arrivals) if arrivals.from <= seen.saturating_add(1) => {
                 arrivals.unbroken = true;
                 seen.max(arrivals.to)
             }
@@ -107,7 +107,7 @@ impl Arrivals {
     fn skip_to(&mut self, seq: u64) -> bool {
         let hole = seq > self.to;
         if hole {
-            (self.from, self.to, self.unbroken) = (seq + 1, seq, false);
+            (self.from, self.to, self.unbroken) = (seq.saturating_add(1), seq, false);
         }
         hole
     }

@@ -20,7 +20,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tombolo::{Ack, CreateError, Declaration, Node};
 
-use self::{connection::Connection, registry::Card, shared::Shared};
+use self::{
+    connection::Connection,
+    registry::Card,
+    shared::{DEFAULT_TABLE, Shared},
+};
 
 mod command;
 mod connection;
@@ -85,7 +89,8 @@ pub async fn run(
     settings: Settings,
     shutdown: CancellationToken,
 ) -> Result<(), CreateError> {
-    let table = node.create_table(shared::DEFAULT_TABLE, Declaration::default()).await?;
+    let declaration = Declaration::default();
+    let table = Shared::declare(&node, DEFAULT_TABLE, declaration, Duration::ZERO).await?;
     let port = listener.local_addr().map_or(0, |address| address.port());
     let shared = Arc::new(Shared::new(node, table, settings, port));
     let mut connections = JoinSet::new();

@@ -95,18 +95,10 @@ impl Reply {
         self.bulk(value.as_bytes());
     }
 
-    /// Nothing: where a bulk string could stand.
+    /// Nothing, where something else could stand.
     pub(crate) fn null(&mut self) {
         self.bytes.extend_from_slice(match self.protocol {
             Protocol::Resp2 => b"$-1\r\n",
-            Protocol::Resp3 => b"_\r\n",
-        });
-    }
-
-    /// Nothing: where an array could stand.
-    pub(crate) fn null_array(&mut self) {
-        self.bytes.extend_from_slice(match self.protocol {
-            Protocol::Resp2 => b"*-1\r\n",
             Protocol::Resp3 => b"_\r\n",
         });
     }
@@ -193,14 +185,13 @@ mod tests {
     #[test]
     fn both_protocols() {
         type Case = (fn(&mut Reply), &'static str, &'static str);
-        let cases: [Case; 13] = [
+        let cases: [Case; 12] = [
             (|r| r.ok(), "+OK\r\n", "+OK\r\n"),
             (|r| r.simple("PONG"), "+PONG\r\n", "+PONG\r\n"),
             (|r| r.integer(-42), ":-42\r\n", ":-42\r\n"),
             (|r| r.bulk(b"a\r\nb"), "$4\r\na\r\nb\r\n", "$4\r\na\r\nb\r\n"),
             (|r| r.bulk(b""), "$0\r\n\r\n", "$0\r\n\r\n"),
             (|r| r.null(), "$-1\r\n", "_\r\n"),
-            (|r| r.null_array(), "*-1\r\n", "_\r\n"),
             (|r| r.array(3), "*3\r\n", "*3\r\n"),
             (|r| r.set(3), "*3\r\n", "~3\r\n"),
             (|r| r.map(3), "*6\r\n", "%3\r\n"),

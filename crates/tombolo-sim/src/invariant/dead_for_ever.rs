@@ -38,11 +38,21 @@ pub(super) fn remember<S: Store + Default>(
     if truth.live == lives {
         return;
     }
-    let before = std::mem::replace(&mut truth.live, lives);
-    for (dot, was_value) in before {
+    let mut dropped = Vec::new();
+    for (dot, was_value) in std::mem::replace(&mut truth.live, lives) {
         if !truth.live.contains_key(&dot) {
             truth.gone.insert(dot);
-            world.counts.dropped += u64::from(!was_value && !world.ending);
+            dropped.extend((!was_value).then_some(dot));
         }
+    }
+    let Some(log) = world.oracle.logs.get_mut(&table).filter(|_| !dropped.is_empty()) else {
+        return;
+    };
+    let me = &world.procs[process];
+    let awaited = me.node.members().awaited();
+    for dot in dropped {
+        let unmet = world.by_incarnation.keys().copied();
+        log.dropped(dot, unmet.filter(|id| *id != me.incarnation && !awaited.contains(id)));
+        world.counts.dropped += u64::from(!world.ending);
     }
 }

@@ -8,6 +8,7 @@ mod bookkeeping;
 mod causal;
 mod convergence;
 mod dead_for_ever;
+mod fresh;
 mod loss;
 mod memory;
 mod newest_wins;
@@ -123,10 +124,11 @@ pub fn check_write<S: Store + Default>(
     table: TableId,
     op: &Op,
 ) -> Checked {
-    let Some(log) = world.oracle.logs.get(&table) else {
-        return Ok(());
-    };
-    causal::check(&View::of(world, process, table, log), op)
+    let empty = Log::default();
+    let log = world.oracle.logs.get(&table).unwrap_or(&empty);
+    let view = View::of(world, process, table, log);
+    fresh::check(&view)?;
+    causal::check(&view, op)
 }
 
 /// Checks what must hold when everything was healed and has settled.

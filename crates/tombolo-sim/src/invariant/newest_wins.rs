@@ -1,8 +1,8 @@
 //! Invariant C of the design (section 3), the half that holds at all times: "in LWW tables no live
 //! value is older than an event that the node has seen".
 //!
-//! Left out are the writes of a process that began alone and had not met anybody: rule 1 lets it
-//! write, and what the cluster deleted and forgot before may be newer by the clock.
+//! Left out is what rule 7 does not promise: the write of a process that began alone and had not
+//! met anybody (rule 1), and one of a process that a node had not met when it dropped the delete.
 
 use super::{Checked, View};
 use tombolo_core::Store;
@@ -13,14 +13,19 @@ pub(super) fn check<S: Store + Default>(view: &View<'_, S>) -> Checked {
             if op.dot == entry.dot || op.rank() < (entry.stamp, entry.dot) {
                 break;
             }
-            let exempt = view.log.find(entry.dot).is_some_and(|written| written.alone);
-            if view.has(op.dot) && !exempt {
-                let text = format!(
-                    "{:?} of {key:?} is live, but {:?} is newer and was seen",
-                    entry.dot, op.dot
-                );
-                return Err(view.violation("C, the newest event wins", text));
+            if !view.has(op.dot) {
+                continue;
             }
+            // The newest that was seen stands for all that it superseded in turn.
+            let alone = view.log.find(entry.dot).is_some_and(|written| written.alone);
+            if alone || op.unmet.contains(&entry.dot.origin) {
+                break;
+            }
+            let text = format!(
+                "{:?} of {key:?} is live, but {:?} is newer and was seen",
+                entry.dot, op.dot
+            );
+            return Err(view.violation("C, the newest event wins", text));
         }
     }
     Ok(())

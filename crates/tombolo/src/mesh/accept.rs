@@ -97,10 +97,7 @@ fn admit(shell: &Arc<Shell>, hello: &Hello) -> Result<Vec<Member>, Refusal> {
     let node = shell.node.lock();
     if let Some(known) = node.members().named(&id.name) {
         if known.member.id.supersedes(id) {
-            return Err(Refusal::Superseded {
-                name: id.name.clone(),
-                by: known.member.id.started,
-            });
+            return Err(Refusal::Superseded { name: id.name.clone(), by: known.member.id.started });
         }
         // Only a link that is up is evidence: a process that was killed is still counted as up
         // by the membership protocol when its successor comes.

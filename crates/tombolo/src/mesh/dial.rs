@@ -12,13 +12,16 @@ use tombolo_wire::hello::{Lane, Refusal};
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(3);
 
+/// How soon a node whose name is taken tries again.
+const NAME_PAUSE: Duration = Duration::from_millis(250);
+
 /// Tries once to link with whoever listens at `address`, and tells the node machine.
 pub(crate) fn spawn(shell: &Arc<Shell>, address: String) {
     let shell = Arc::clone(shell);
     let runtime = shell.runtime.clone();
     runtime.spawn(async move {
         let dialled = tokio::select! {
-            dialled = dial(&shell, &address) => dialled,
+            dialled = dial_until_told(&shell, &address) => dialled,
             () = shell.running.cancelled() => return,
         };
         let peer = match dialled {
@@ -27,6 +30,18 @@ pub(crate) fn spawn(shell: &Arc<Shell>, address: String) {
         };
         shell.handle(Event::Dialled { address, peer });
     });
+}
+
+/// Dials, and goes on for as long as the other side takes this node for an older process of its
+/// name, which may have died without a word: that is no answer yet.
+async fn dial_until_told(shell: &Arc<Shell>, address: &str) -> Result<NodeId, HandshakeError> {
+    loop {
+        let dialled = dial(shell, address).await;
+        let Err(HandshakeError::RefusedByPeer { refusal, .. }) = &dialled else { return dialled };
+        let Refusal::NameTaken { .. } = refusal else { return dialled };
+        explain(shell, address, dialled.as_ref().expect_err("it is an error"));
+        tokio::time::sleep(NAME_PAUSE).await;
+    }
 }
 
 /// Logs why an attempt failed; who is behind the address, if that is known all the same.
@@ -81,7 +96,6 @@ async fn dial_lane(
     let mut stream = connect(address).await?;
     let members = shell.members();
     let nonce = rand::random();
-    let peer =
-        handshake::dial(&mut stream, &shell.local, lane, number, members, nonce).await?;
+    let peer = handshake::dial(&mut stream, &shell.local, lane, number, members, nonce).await?;
     Ok((stream, peer))
 }

@@ -11,7 +11,7 @@ use super::{
         parser::Args,
         reply::{Protocol, Reply},
         session::Session,
-        shared::{DATABASES, REDIS_VERSION, Shared},
+        shared::{DATABASES, PATIENCE, REDIS_VERSION, Shared},
     },
     Executed, Flow, Slow,
     clients::check_name,
@@ -194,7 +194,7 @@ pub(crate) async fn select_created(
 ) -> Result<(), Failure> {
     let name = Shared::table_name(database);
     let node = session.shared.node.clone();
-    let created = node.create_table(&name, Declaration::default()).await;
+    let created = Shared::declare(&node, &name, Declaration::default(), PATIENCE).await;
     session.select(created.map_err(|error| Failure::other(format!("ERR {error}")))?);
     reply.ok();
     Ok(())

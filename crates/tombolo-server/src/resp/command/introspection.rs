@@ -28,7 +28,7 @@ pub(crate) fn info(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> 
     for name in args.from(2) {
         match find(name) {
             Some((spec, group)) => describe(spec, group, reply),
-            None => reply.null_array(),
+            None => reply.null(),
         }
     }
     Ok(Flow::Next)
@@ -108,9 +108,9 @@ fn describe(spec: &Spec, group: &str, reply: &mut Reply) {
     reply.set(categories.len());
     categories.iter().for_each(|category| reply.simple(category));
     // Tips for proxies, and key specifications, which say no more than the three places above.
-    reply.array(0);
-    reply.array(0);
-    reply.array(spec.subcommands.len());
+    reply.set(0);
+    reply.set(0);
+    reply.set(spec.subcommands.len());
     spec.subcommands.iter().for_each(|sub| describe(sub, group, reply));
 }
 

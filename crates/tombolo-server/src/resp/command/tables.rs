@@ -8,6 +8,7 @@ use super::{
         parser::Args,
         reply::Reply,
         session::Session,
+        shared::{PATIENCE, Shared},
     },
     Executed, Flow, Slow,
 };
@@ -136,7 +137,7 @@ pub(crate) async fn create_now(
     reply: &mut Reply,
 ) -> Result<(), Failure> {
     let node = session.shared.node.clone();
-    let created = node.create_table(name, declaration).await;
+    let created = Shared::declare(&node, name, declaration, PATIENCE).await;
     created.map_err(|error| Failure::other(format!("ERR {error}")))?;
     reply.ok();
     Ok(())

@@ -1,0 +1,101 @@
+use crate::common::{builder, start, tables, until, whole};
+use std::time::Duration;
+use tombolo::discovery::File;
+use tombolo::{MemberState, StartError, StopReason, Verdict};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seeds_may_come_up_later_and_in_any_order() {
+    let free = |_| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let addresses: Vec<std::net::SocketAddr> = (0..4).map(free).collect();
+    let seeds: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let mut nodes = Vec::new();
+    for number in [2, 0, 3, 1] {
+        let builder = builder(&format!("n{number}")).listen(addresses[number]);
+        nodes.push(builder.join(seeds.clone()).start().await.unwrap());
+    }
+    whole(&nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_discovery_file_that_appears_late_with_a_wrong_line_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nodes");
+    let a = start("a", &[]).await;
+    let b = builder("b").discovery(File::new(&path)).start().await.unwrap();
+    assert_eq!(b.status().verdict, Verdict::Alone);
+    let lines = format!("# our nodes\nnot an address\n{} # a\n", a.status().address);
+    std::fs::write(&path, lines).unwrap();
+    whole(&[a, b.clone()]).await;
+    let discovery = b.status().discovery;
+    assert!(!discovery.works && discovery.error.unwrap().contains(":2:"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_goodbye_is_no_failure() {
+    let (a, b) = (start("a", &[]).await, start("c", &[]).await);
+    let c = builder("b").join([a.status().address, b.status().address]).start().await.unwrap();
+    whole(&[a.clone(), b.clone(), c.clone()]).await;
+    c.leave().await;
+    assert_eq!(c.stopped().await, StopReason::Left);
+    until("the others know", || {
+        let left = |node: &tombolo::Node| {
+            node.status().members.iter().any(|member| member.state == MemberState::Left)
+        };
+        [&a, &b].into_iter().all(|node| left(node) && node.status().verdict == Verdict::Whole)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_node_of_a_name_is_refused_and_stops() {
+    let (a, b) = (start("a", &[]).await, start("b", &[]).await);
+    let c = builder("c").join([a.status().address, b.status().address]).start().await.unwrap();
+    whole(&[a.clone(), b.clone(), c.clone()]).await;
+    let twin = start("b", &[&a]).await;
+    until("it is told", || !twin.status().refusals.is_empty()).await;
+    let refusal = &twin.status().refusals[0].reason;
+    assert!(refusal.contains("\"b\" is taken") && refusal.contains("--name"), "{refusal}");
+    assert!(!a.status().refusals.is_empty(), "the other side logs it too");
+    let stopped = tokio::time::timeout(Duration::from_secs(20), twin.stopped()).await.unwrap();
+    assert!(matches!(stopped, StopReason::NameTaken(_)), "{stopped}");
+    let after = b.status();
+    assert_eq!(after.verdict, Verdict::Whole, "{}", after.verdict_line);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_secret_and_another_cluster_are_refused() {
+    let a = builder("a").secret("one").start().await.unwrap();
+    let join = [a.status().address];
+    let b = builder("b").secret("other").join(join.clone()).start().await.unwrap();
+    let c = builder("c").secret("one").cluster_name("x").join(join).start().await.unwrap();
+    for (node, words) in [(&b, "secrets differ"), (&c, "cluster names differ")] {
+        until("it is told", || {
+            node.status().refusals.iter().any(|refusal| refusal.reason.contains(words))
+        })
+        .await;
+    }
+    until("both are logged here", || a.status().refusals.len() >= 2).await;
+    assert!(a.status().links.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_and_a_wrong_address_are_told() {
+    let a = start("a", &[]).await;
+    let taken = builder("b").listen(a.status().address.parse().unwrap()).start().await;
+    assert!(matches!(taken, Err(StartError::Listen { .. })));
+    let wrong = builder("b").join(["nowhere"]).start().await;
+    assert!(matches!(wrong, Err(StartError::Join(_))));
+    let any = builder("b").listen("0.0.0.0:0".parse().unwrap()).start().await;
+    assert!(matches!(any, Err(StartError::Unspecified(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_on_the_callers_runtime_is_one_like_any_other() {
+    let a = builder("a").on_current_runtime().start().await.unwrap();
+    let b = start("b", &[&a]).await;
+    let nodes = [a, b];
+    whole(&nodes).await;
+    let tables = tables(&nodes, "t").await;
+    tables[0].put(b"k", b"v", None).unwrap();
+    until("it crosses", || tables[1].len() == 1).await;
+}
