@@ -56,6 +56,7 @@ pub struct Known {
 pub struct Members {
     me: Known,
     others: BTreeMap<String, Known>,
+    version: u64,
 }
 
 /// Somebody knows a newer process of our own name.
@@ -69,7 +70,11 @@ impl Members {
     /// Just this node.
     pub fn new(id: NodeId, address: String, now: Millis) -> Members {
         let member = Member { id, address, left: false, linked_to: Vec::new(), links_version: 0 };
-        Members { me: Known::new(member, MemberState::Up, now), others: BTreeMap::new() }
+        Members {
+            me: Known::new(member, MemberState::Up, now),
+            others: BTreeMap::new(),
+            version: 1,
+        }
     }
 
     /// This node, as it tells others of itself.
@@ -80,6 +85,11 @@ impl Members {
     /// Every other member, by name.
     pub fn others(&self) -> impl Iterator<Item = &Known> {
         self.others.values()
+    }
+
+    /// Grows whenever there is something new to tell.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// What is told to other nodes: every member, this node included.
@@ -108,6 +118,12 @@ impl Members {
 
     /// A node told of `member`. True if that is news.
     pub fn learn(&mut self, member: &Member, now: Millis) -> Result<bool, Superseded> {
+        let news = self.learn_of(member, now)?;
+        self.version += u64::from(news);
+        Ok(news)
+    }
+
+    fn learn_of(&mut self, member: &Member, now: Millis) -> Result<bool, Superseded> {
         if member.id.name == self.me.member.id.name {
             return if member.id.supersedes(&self.me.member.id) && !member.left {
                 Err(Superseded { by: member.id.clone() })
@@ -159,6 +175,7 @@ impl Members {
     /// This node says goodbye.
     pub fn leave(&mut self) {
         self.me.member.left = true;
+        self.version += 1;
     }
 
     /// Forgets who was unlinked for `forget_after` milliseconds. True if anybody was.
@@ -177,6 +194,7 @@ impl Members {
         let linked: Vec<Incarnation> = linked.map(|known| known.member.id.incarnation()).collect();
         self.me.member.linked_to = linked;
         self.me.member.links_version += 1;
+        self.version += 1;
     }
 }
 

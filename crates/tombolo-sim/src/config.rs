@@ -3,9 +3,6 @@
 use crate::rng::Rng;
 use tombolo_core::{Limits, NodeId, Settings};
 
-/// How far apart two clocks may be at most, in milliseconds.
-pub const MAX_DRIFT: u64 = 40;
-
 /// The shape of one schedule.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -26,6 +23,8 @@ pub struct Config {
     pub forgetting: bool,
     /// In how many of 1000 steps the network changes.
     pub flapping: usize,
+    /// How far apart two clocks may be at most, in milliseconds.
+    pub max_drift: u64,
     /// Whether every node is up at the end, so that all tombstones must go.
     pub whole_at_end: bool,
 }
@@ -42,6 +41,7 @@ impl Config {
             expiry: rng.chance(50),
             forgetting: rng.chance(10),
             flapping: [8, 20, 45][rng.below(3)],
+            max_drift: [10, 40, 40, 300][rng.below(4)],
             whole_at_end: rng.chance(60),
         }
     }
@@ -57,6 +57,7 @@ impl Config {
             expiry: false,
             forgetting: false,
             flapping: 0,
+            max_drift: 40,
             whole_at_end: false,
         }
     }
@@ -78,7 +79,7 @@ impl Config {
     /// The limits of every table: one key a chunk, so that an answer takes many steps.
     pub fn limits(&self) -> Limits {
         Limits {
-            max_drift: MAX_DRIFT,
+            max_drift: self.max_drift,
             removed_ahead: 6,
             chunk_bytes: 1,
         }

@@ -128,15 +128,12 @@ impl<S: Store + Default> World<S> {
     }
 
     /// The queue from `process` to the slow `peer` is full: the ops that the network has not got
-    /// yet are dropped, and no more are sent until everything else is drained.
-    pub fn overflow(&mut self, process: usize, peer: usize) {
+    /// yet, all but the first `kept`, are dropped, and no more are sent until everything else is
+    /// drained.
+    pub fn overflow(&mut self, process: usize, peer: usize, kept: usize) {
         let channel = Channel { from: process, to: peer, lane: Lane::Ops };
         let Some(queue) = self.network.queue_mut(channel) else { return };
-        let waiting = queue.packets.len();
-        let kept = if waiting == 0 { 0 } else { self.rng.below(waiting) };
-        if let Some(queue) = self.network.queue_mut(channel) {
-            queue.packets.truncate(kept);
-        }
+        queue.packets.truncate(kept);
         if let Some(link) = self.network.link_mut(process, peer) {
             let side = link.side(process);
             link.suspended[side] = true;

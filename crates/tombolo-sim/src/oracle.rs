@@ -1,7 +1,7 @@
 //! What really happened, written down beside the core and never read by it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use tombolo_core::{Dot, Incarnation, Millis, Stamp, TableId};
+use tombolo_core::{Dot, Incarnation, Millis, Stamp, TableId, VersionVector};
 
 /// One write or delete.
 #[derive(Clone, Debug)]
@@ -42,7 +42,8 @@ pub struct Log {
     ops: Vec<Op>,
     index: HashMap<Dot, usize>,
     by_key: BTreeMap<Box<[u8]>, Vec<usize>>,
-    replaced_by: HashMap<Dot, Vec<Dot>>,
+    replaced_by: BTreeMap<Dot, Vec<Dot>>,
+    origins: BTreeSet<Incarnation>,
 }
 
 impl Log {
@@ -50,6 +51,7 @@ impl Log {
     pub fn add(&mut self, op: Op) {
         let at = self.ops.len();
         self.index.insert(op.dot, at);
+        self.origins.insert(op.dot.origin);
         for dot in &op.replaces {
             self.replaced_by.entry(*dot).or_default().push(op.dot);
         }
@@ -81,6 +83,15 @@ impl Log {
     /// The ops whose writer saw and superseded `dot`.
     pub fn replacers(&self, dot: Dot) -> &[Dot] {
         self.replaced_by.get(&dot).map_or(&[], Vec::as_slice)
+    }
+
+    /// The dots beyond `seen` that some writer superseded, with the ops that did.
+    pub fn replaced_beyond(&self, seen: &VersionVector) -> impl Iterator<Item = (Dot, &[Dot])> {
+        self.origins.iter().flat_map(|origin| {
+            let first = Dot { origin: *origin, seq: seen.reach(*origin) + 1 };
+            let last = Dot { origin: *origin, seq: u64::MAX };
+            self.replaced_by.range(first..=last).map(|(dot, by)| (*dot, by.as_slice()))
+        })
     }
 
     /// Every key that was ever written.

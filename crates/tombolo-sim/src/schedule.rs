@@ -34,7 +34,7 @@ impl<S: Store + Default> World<S> {
 
     fn set_up(&mut self) {
         for slot in 0..self.config.nodes {
-            let bound = crate::config::MAX_DRIFT as i64 / 2;
+            let bound = self.config.max_drift as i64 / 2;
             self.clocks[slot].offset = self.rng.between(-bound, bound);
             if self.rng.chance(30) {
                 self.clocks[slot].drift = self.rng.between(-20, 20);
@@ -198,11 +198,12 @@ impl<S: Store + Default> World<S> {
             0..2 => self.end_or_restart(),
             2..5 => {
                 if let Some(peer) = peer {
-                    self.overflow(process, peer);
+                    let kept = self.rng.below(8);
+                    self.overflow(process, peer, kept);
                 }
             }
             5..7 => {
-                let bound = crate::config::MAX_DRIFT as i64 / 2;
+                let bound = self.config.max_drift as i64 / 2;
                 let slot = self.procs[process].slot;
                 self.clocks[slot].offset = self.rng.between(-bound, bound);
                 self.fault(Fault::ClockJump, &[slot]);

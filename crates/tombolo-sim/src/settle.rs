@@ -29,7 +29,7 @@ impl<S: Store + Default> World<S> {
         }
         self.trace.say(self.now, &[], || "everything is healed".to_string());
         // Long enough for every record that expires to be swept.
-        let earliest = self.now + 300;
+        let earliest = self.now + 150 + 2 * self.config.max_drift;
         let mut quiet = 0;
         for _ in 0..ROUNDS {
             self.round()?;

@@ -3,7 +3,7 @@
 //! Everything that a driver does in production for an [`Effect`] is done here in the same order;
 //! what is chance there (when a frame arrives, whose thread gets a lock first) is drawn here.
 
-use crate::config::{Config, MAX_DRIFT};
+use crate::config::Config;
 use crate::fault::{Fault, FaultCounts};
 use crate::invariant::{Violation, check_write};
 use crate::network::{Channel, Lane, Network};
@@ -138,7 +138,7 @@ impl<S: Store + Default> World<S> {
     /// What the clock of a process's node shows.
     pub fn local(&mut self, process: usize) -> Millis {
         let clock = self.clocks[self.procs[process].slot];
-        let bound = (MAX_DRIFT / 2) as i64;
+        let bound = (self.config.max_drift / 2) as i64;
         let ahead = clock.offset + clock.drift * self.now as i64 / 1000;
         let shown = (START + self.now) as i64 + ahead.clamp(-bound, bound);
         let shown = Millis(shown as u64);
@@ -257,7 +257,7 @@ impl<S: Store + Default> World<S> {
                 self.procs[process].truth.entry(table).or_default().synced = true;
             }
             Notice::Superseded { .. } => self.procs[process].superseded = true,
-            Notice::Adopted { .. } | Notice::Mismatch(_) => {}
+            Notice::Adopted { .. } | Notice::Mismatch(_) | Notice::Differs { .. } => {}
         }
     }
 

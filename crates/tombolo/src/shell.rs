@@ -208,6 +208,11 @@ impl Shell {
             Notice::Superseded { by } => {
                 self.stop(StopReason::Superseded { by: by.to_string() });
             }
+            Notice::Differs { table, peer } => {
+                let table = self.table(table).map(|table| table.name.clone());
+                let peer = self.mesh.link(peer).map(|link| link.peer.name.clone());
+                tracing::error!(?table, ?peer, "the table differs from the peer's; comparing both");
+            }
             Notice::Synced { table, peer } => {
                 let table = self.table(table).map(|table| table.name.clone());
                 let peer = self.mesh.link(peer).map(|link| link.peer.name.clone());

@@ -46,7 +46,9 @@ pub struct Settings {
     pub address: String,
     /// How often `seen` is reported to the peers, if it changed.
     pub report_interval: u64,
-    /// How often each table is compared with one of its peers even if nothing calls for it.
+    /// How long a peer may be known to have what this node lacks, before it is asked although no
+    /// gap was met. Tables that differ although they have seen the same are compared after ten
+    /// times that.
     pub sync_interval: u64,
     /// After how much silence an open sync is asked for again.
     pub ask_timeout: u64,
@@ -68,7 +70,7 @@ impl Settings {
             id,
             address,
             report_interval: 100,
-            sync_interval: 10_000,
+            sync_interval: 1_000,
             ask_timeout: 5_000,
             forget_after: 3_600_000,
             redial: (100, 3_000),
@@ -181,6 +183,14 @@ pub enum Notice {
         /// The newer process.
         by: NodeId,
     },
+    /// A table has another fingerprint than a peer's although both have seen the same, which no rule
+    /// allows. They are being compared, record by record.
+    Differs {
+        /// The table.
+        table: TableId,
+        /// The peer.
+        peer: Incarnation,
+    },
     /// A sync with a peer is complete.
     Synced {
         /// The table.
@@ -195,8 +205,9 @@ pub enum Notice {
 struct Link {
     peer: NodeId,
     since: Millis,
-    /// What the peer was told of members last, to tell it only news.
+    /// What the peer was told of members last, to tell it only news, and at which version of them.
     told: Vec<Member>,
+    told_version: u64,
 }
 
 /// One node of the cluster.
@@ -277,7 +288,8 @@ impl<T: Tables> Node<T> {
         self.members.linked(&peer, now);
         self.members_changed();
         self.dials.linked(&peer);
-        self.links.insert(incarnation, Link { peer, since: now, told: Vec::new() });
+        self.links
+            .insert(incarnation, Link { peer, since: now, told: Vec::new(), told_version: 0 });
         for state in self.tables.values() {
             let (name, declaration) = (state.name.clone(), state.declaration);
             self.effects.push(Effect::Send {
@@ -314,7 +326,7 @@ impl<T: Tables> Node<T> {
                 self.on_sync(now, from, table, session, body);
             }
             Message::Report { table, about, seen, fingerprint } => {
-                if self.with_table(table, |t| t.on_report(about, &seen, fingerprint)) {
+                if self.with_table(table, |t| t.on_report(about, &seen, fingerprint, now)) {
                     self.ask(now, from, table);
                 }
             }
@@ -376,8 +388,13 @@ impl<T: Tables> Node<T> {
 
     /// Tells every peer the members that it was not told yet.
     fn tell_members(&mut self) {
+        let version = self.members.version();
+        if self.links.values().all(|link| link.told_version == version) {
+            return;
+        }
         let all = self.members.to_tell();
         for (to, link) in &mut self.links {
+            link.told_version = version;
             let news: Vec<Member> =
                 all.iter().filter(|member| !link.told.contains(member)).cloned().collect();
             if !news.is_empty() {

@@ -1,6 +1,6 @@
 //! When to sync, and the steps of the syncs under way.
 
-use super::{Effect, Node, Notice, Tables};
+use super::{Effect, Node, Notice, Settings, Tables};
 use crate::id::{Incarnation, TableId};
 use crate::message::{Message, SyncBody};
 use crate::store::Store;
@@ -59,13 +59,9 @@ impl<T: Tables> Node<T> {
 
     /// Opens a sync of `table` with `peer`, unless one is under way.
     pub(super) fn ask(&mut self, now: Millis, peer: Incarnation, table: TableId) {
-        let Some(state) = self.tables.get_mut(&table) else {
-            return;
-        };
-        if !state.peers.contains_key(&peer) {
+        if !self.tables.get(&table).is_some_and(|state| state.peers.contains_key(&peer)) {
             return;
         }
-        state.last_sync = (now, Some(peer));
         let ask = self
             .surroundings
             .with(table, |machine| machine.asking(peer).is_none().then(|| machine.ask(peer, now)));
@@ -126,33 +122,58 @@ impl<T: Tables> Node<T> {
         }
     }
 
-    /// Asks again where an answer broke off, and compares each table with some peer now and then.
+    /// Asks again where an answer broke off, and asks whoever has had more than we have for too
+    /// long, although no gap was met.
     pub(super) fn care_for_syncs(&mut self, now: Millis) {
         let mut wanted: Vec<(Incarnation, TableId)> = Vec::new();
-        for (id, state) in &self.tables {
+        let Settings { removed_ahead, ask_timeout, sync_interval, .. } = self.settings;
+        for (id, state) in &mut self.tables {
             self.surroundings.with(*id, |table| {
-                let too_far = table.origins().removed_ahead_len() > self.settings.removed_ahead;
+                let too_far = table.origins().removed_ahead_len() > removed_ahead;
                 for (peer, synced) in &state.peers {
                     let silent = table.asking(*peer).map(|heard| now.since(heard));
-                    let stuck = silent.is_some_and(|ms| ms >= self.settings.ask_timeout);
+                    let stuck = silent.is_some_and(|ms| ms >= ask_timeout);
                     if stuck && !table.is_finishing(*peer) {
                         table.abandon(*peer);
                     }
-                    if stuck || (too_far && silent.is_none()) || (!synced && silent.is_none()) {
+                    if !table.differs(*peer) {
+                        state.differs.remove(peer);
+                    }
+                    let behind = table.behind(*peer, now) >= sync_interval;
+                    if silent.is_none() && (too_far || behind || !synced) || stuck {
                         wanted.push((*peer, *id));
                     }
                 }
             });
-            let (last, with) = state.last_sync;
-            if now.since(last) >= self.settings.sync_interval {
-                let after = state.peers.keys().find(|peer| with.is_none_or(|with| **peer > with));
-                let next = after.or_else(|| state.peers.keys().next());
-                wanted.extend(next.map(|peer| (*peer, *id)));
-            }
         }
+        wanted.extend(self.differing(now));
         for (peer, table) in wanted {
             self.ask(now, peer, table);
         }
+    }
+
+    /// The tables that have differed from a peer's for long although both have seen the same. No
+    /// rule lets that happen but for the moments in which expired values are swept; if it does
+    /// all the same, a sync mends it.
+    fn differing(&mut self, now: Millis) -> Vec<(Incarnation, TableId)> {
+        let mut found = Vec::new();
+        for (id, state) in &mut self.tables {
+            for peer in state.peers.keys() {
+                if !self.surroundings.with(*id, |table| table.differs(*peer)) {
+                    continue;
+                }
+                let since = state.differs.entry(*peer).or_insert(now);
+                if now.since(*since) >= 10 * self.settings.sync_interval {
+                    *since = now;
+                    found.push((*peer, *id));
+                }
+            }
+        }
+        for (peer, table) in &found {
+            let notice = Notice::Differs { table: *table, peer: *peer };
+            self.effects.push(Effect::Notice(notice));
+        }
+        found
     }
 
     /// Tells every peer how far this node has seen, as far as it changed. A peer that a third one
@@ -206,7 +227,7 @@ impl<T: Tables> Node<T> {
     /// Drops stable tombstones and sweeps expired values, a bounded number at a time.
     pub(super) fn tend_tables(&mut self, now: Millis) {
         for (id, state) in &mut self.tables {
-            self.surroundings.with(*id, crate::table::Table::drop_stable);
+            self.surroundings.with(*id, |table| table.drop_stable(now));
             let (buckets, len) =
                 self.surroundings.with(*id, |table| (table.store().buckets(), table.len()));
             let affordable = SWEEP_RECORDS / (len / buckets as usize + 1);

@@ -22,8 +22,8 @@ pub(super) struct TableState {
     pub(super) writable: bool,
     /// The origins, `seen` and fingerprint that each peer was told last.
     pub(super) reported: BTreeMap<Incarnation, crate::clock::VersionVector>,
-    /// When it was compared with a peer last, and with which.
-    pub(super) last_sync: (Millis, Option<Incarnation>),
+    /// Since when it differs from a peer's that has seen the same.
+    pub(super) differs: BTreeMap<Incarnation, Millis>,
     /// The next bucket to sweep.
     pub(super) sweep: u32,
 }
@@ -38,7 +38,7 @@ impl TableState {
             mismatches: BTreeMap::new(),
             writable: false,
             reported: BTreeMap::new(),
-            last_sync: (now, None),
+            differs: BTreeMap::new(),
             sweep: 0,
         }
     }
@@ -47,6 +47,7 @@ impl TableState {
         self.peers.remove(&peer);
         self.mismatches.remove(&peer);
         self.reported.remove(&peer);
+        self.differs.remove(&peer);
     }
 
     /// The linked peers that the table still has to be synced with.

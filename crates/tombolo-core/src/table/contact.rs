@@ -55,7 +55,12 @@ impl Contact {
     pub(super) fn on_attach(&mut self, seq: u64) -> bool {
         match &mut self.arrivals {
             None => {
-                self.arrivals = Some(Arrivals { from: seq.saturating_add(1), to: seq, unbroken: true, ack: seq });
+                self.arrivals = Some(Arrivals {
+                    from: seq.saturating_add(1),
+                    to: seq,
+                    unbroken: true,
+                    ack: seq,
+                });
                 false
             }
             Some(arrivals) => arrivals.skip_to(seq),

@@ -25,6 +25,8 @@ struct Reports {
     /// The oldest that does not count yet. Waiting only for the newest would starve in a busy
     /// table, where our `seen` is always a little behind.
     waiting: Option<VersionVector>,
+    /// Since when `waiting` waits.
+    waiting_since: Millis,
     /// All that was reported, joined.
     latest: VersionVector,
     /// The fingerprint that came with the latest.
@@ -47,6 +49,7 @@ impl<S: Store> Table<S> {
         about: Incarnation,
         changes: &VersionVector,
         fingerprint: u64,
+        now: Millis,
     ) -> bool {
         if about == self.me {
             return false;
@@ -59,8 +62,9 @@ impl<S: Store> Table<S> {
         reports.fingerprint = fingerprint;
         if reports.waiting.is_none() && !reports.counted.includes(&reports.latest) {
             reports.waiting = Some(reports.latest.clone());
+            reports.waiting_since = now;
         }
-        self.count_reports();
+        self.count_reports(now);
         let contacts = &self.contacts;
         let behind = |origin, seq| seq > self.origins.seen(origin) && origin != self.me;
         changes.iter().any(|(origin, seq)| behind(origin, seq) && !contacts.contains_key(&origin))
@@ -71,8 +75,25 @@ impl<S: Store> Table<S> {
         self.stability.reports.get(&peer).map(|reports| (&reports.latest, reports.fingerprint))
     }
 
+    /// For how many milliseconds `peer` has been known to have seen something that we have not. In
+    /// a healthy table that is the time an op takes.
+    pub fn behind(&self, peer: Incarnation, now: Millis) -> u64 {
+        let reports = self.stability.reports.get(&peer);
+        let waits = reports.filter(|reports| reports.waiting.is_some());
+        waits.map_or(0, |reports| now.since(reports.waiting_since))
+    }
+
+    /// Whether `peer` has seen exactly what we have, and has another fingerprint all the same.
+    pub fn differs(&self, peer: Incarnation) -> bool {
+        self.stability.reports.get(&peer).is_some_and(|reports| {
+            reports.fingerprint != self.origins.fingerprint()
+                && self.origins.covers_all(&reports.latest)
+                && reports.latest.includes(&self.origins.seen_vector())
+        })
+    }
+
     /// Counts the reports that our own `seen` covers by now (rule 6).
-    fn count_reports(&mut self) {
+    fn count_reports(&mut self, now: Millis) {
         for reports in self.stability.reports.values_mut() {
             while let Some(waiting) = reports.waiting.take() {
                 if !self.origins.covers_all(&waiting) {
@@ -82,6 +103,7 @@ impl<S: Store> Table<S> {
                 reports.counted.join(&waiting);
                 if !reports.counted.includes(&reports.latest) {
                     reports.waiting = Some(reports.latest.clone());
+                    reports.waiting_since = now;
                 }
             }
         }
@@ -97,8 +119,8 @@ impl<S: Store> Table<S> {
 
     /// Drops the tombstones that are stable: nothing older than they can arrive any more from a
     /// member. Returns how many.
-    pub fn drop_stable(&mut self) -> usize {
-        self.count_reports();
+    pub fn drop_stable(&mut self, now: Millis) -> usize {
+        self.count_reports(now);
         let mut stable: Vec<(Box<[u8]>, Dot)> = Vec::new();
         let mut next = self.tombstones.keys().next().copied();
         while let Some(Dot { origin, .. }) = next {

@@ -140,23 +140,25 @@ impl Connection {
     /// Executes and answers every complete command that has arrived.
     async fn answer(&mut self) -> io::Result<Next> {
         loop {
-            match self.execute() {
-                Pause::Turn => tokio::task::yield_now().await,
-                Pause::Full => self.send().await?,
+            let pause = match self.execute() {
+                Pause::Turn => {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 Pause::Slow(slow) => {
                     let start = self.reply.len();
                     // On the heap, so that the many connections that never do this stay small.
                     Box::pin(command::finish(slow, &mut self.session, &mut self.reply)).await;
                     self.marks.note(&mut self.session, start, &self.reply);
+                    continue;
                 }
-                Pause::Drained => {
-                    self.send().await?;
-                    return Ok(Next::Read);
-                }
-                Pause::Close => {
-                    self.send().await?;
-                    return Ok(Next::End);
-                }
+                pause => pause,
+            };
+            self.send().await?;
+            match pause {
+                Pause::Drained => return Ok(Next::Read),
+                Pause::Close => return Ok(Next::End),
+                _ => {}
             }
         }
     }
@@ -257,7 +259,7 @@ impl Connection {
     /// unread input would reset it, and the reply would be lost.
     async fn hang_up(mut self) -> io::Result<()> {
         self.stream.shutdown().await?;
-        let mut dropped = [0; 4096];
+        let mut dropped = vec![0; 4096];
         let drain =
             async { while !matches!(self.stream.read(&mut dropped).await, Ok(0) | Err(_)) {} };
         // Whoever goes on sending after this is cut off.

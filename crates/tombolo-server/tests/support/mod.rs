@@ -1,5 +1,7 @@
 //! A real node that serves the Redis protocol, and a client that speaks raw bytes.
 
+#![allow(dead_code, reason = "each file of tests uses its part of this")]
+
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},

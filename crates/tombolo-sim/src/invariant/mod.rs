@@ -12,6 +12,7 @@ mod fresh;
 mod loss;
 mod memory;
 mod newest_wins;
+mod removed_ahead;
 mod survival;
 mod tombstones;
 mod zombie;
@@ -20,7 +21,7 @@ use crate::oracle::{Log, Op};
 use crate::process::Process;
 use crate::world::World;
 use std::fmt;
-use tombolo_core::{Dot, Entry, Store, TableId};
+use tombolo_core::{Dot, Entry, Store, TableId, VersionVector};
 
 /// Something that must not happen did.
 #[derive(Clone, Debug)]
@@ -52,20 +53,23 @@ pub struct View<'a, S> {
     pub log: &'a Log,
     /// Every entry in the store.
     pub entries: Vec<(Box<[u8]>, Entry)>,
+    /// `seen`, as the process says.
+    pub seen: VersionVector,
 }
 
 impl<'a, S: Store + Default> View<'a, S> {
     fn of(world: &'a World<S>, process: usize, table: TableId, log: &'a Log) -> View<'a, S> {
         let process = &world.procs[process];
         let mut entries = Vec::new();
-        process.look(table, |t| {
+        let seen = process.look(table, |t| {
             for bucket in 0..t.store().buckets() {
                 t.store().visit(bucket, &mut |key, entry| {
                     entries.push((key.into(), entry.to_entry()));
                 });
             }
+            t.seen()
         });
-        View { process, table, log, entries }
+        View { process, table, log, entries, seen: seen.unwrap_or_default() }
     }
 
     /// Whether the dot is live, as a value or as a tombstone.
@@ -75,7 +79,8 @@ impl<'a, S: Store + Default> View<'a, S> {
 
     /// Covered by `seen`, or taken in beyond a gap.
     pub fn has(&self, dot: Dot) -> bool {
-        self.process.has(self.table, dot)
+        let truth = || self.process.truth.get(&self.table);
+        self.seen.covers(dot) || truth().is_some_and(|truth| truth.applied.contains(&dot))
     }
 
     /// Covered, taken in beyond a gap, or live.
@@ -104,6 +109,7 @@ pub fn check<S: Store + Default>(world: &mut World<S>) -> Checked {
             let view = View::of(world, process, table, log);
             bookkeeping::check(&view)?;
             zombie::check(&view)?;
+            removed_ahead::check(&view)?;
             loss::check(world, &view)?;
             if !world.config.forgetting {
                 newest_wins::check(&view)?;

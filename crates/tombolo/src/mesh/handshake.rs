@@ -175,7 +175,8 @@ async fn dialling(
         other => return Err(out_of_turn(&other, "a welcome")),
     };
     talk.peer = Some(welcome.id.clone());
-    let round_trip = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    // What a clock says is rounded down, so that a millisecond may be over before it has begun.
+    let round_trip = u64::try_from(began.elapsed().as_millis() + 1).unwrap_or(u64::MAX);
     let then = our_clock_at(&welcome, sent, round_trip);
     hello::check_welcome(&mine, &welcome, then, local.max_drift)?;
     hello::verify(&local.secret, Role::Acceptor, &hello, &welcome, &welcome.proof)?;

@@ -1,221 +1,14 @@
-//! Some machines on a network in memory, in virtual time.
+//! What the membership protocol must do, on a network in memory and in virtual time.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod network;
+
 use std::time::Duration;
 
 use foca::{Codec, Header, Member, Message, PostcardCodec};
 use tombolo_core::NodeId;
 
 use super::{Identity, MAX_PACKET, Output, Settings, Swim, SwimError, Token};
-
-/// One way over the network, in milliseconds.
-const LATENCY: u64 = 1;
-
-#[derive(Clone)]
-enum Input {
-    Packet(Vec<u8>),
-    Timer(Token),
-}
-
-struct Machine {
-    id: NodeId,
-    swim: Swim,
-    /// A process that is stopped: its inputs wait, as in its sockets and its timer queue.
-    stopped: bool,
-    /// What was heard last of each name, and when.
-    heard: BTreeMap<String, (u64, bool, u64)>,
-    /// How often it was heard that somebody is down.
-    downs: usize,
-    errors: Vec<SwimError>,
-}
-
-struct Network {
-    now: u64,
-    next: u64,
-    seed: u64,
-    machines: BTreeMap<String, Machine>,
-    /// What arrives when, at which process.
-    queue: BTreeMap<(u64, u64), (NodeId, Input)>,
-    links: BTreeSet<(String, String)>,
-    /// Whether who is heard of is linked with.
-    dials: bool,
-}
-
-impl Network {
-    fn new(seed: u64) -> Network {
-        Network {
-            now: 0,
-            next: 0,
-            seed,
-            machines: BTreeMap::new(),
-            queue: BTreeMap::new(),
-            links: BTreeSet::new(),
-            dials: false,
-        }
-    }
-
-    /// As many machines as there are letters, in a full mesh, that know each other.
-    fn mesh(seed: u64, names: &str) -> Network {
-        let mut network = Network::new(seed);
-        for name in names.split("").filter(|name| !name.is_empty()) {
-            network.start(name, 1);
-            network.link_with_all(name);
-        }
-        network.run(3_000);
-        network.assert_all_up();
-        network
-    }
-
-    fn start(&mut self, name: &str, started: u64) {
-        let id = NodeId { name: name.to_string(), started };
-        self.seed += 1;
-        let swim = Swim::new(&id, &address(name), Settings::default(), self.seed);
-        let (heard, errors) = (BTreeMap::new(), Vec::new());
-        let machine = Machine { id, swim, stopped: false, heard, downs: 0, errors };
-        self.machines.insert(name.to_string(), machine);
-    }
-
-    /// The process dies, and its links with it.
-    fn kill(&mut self, name: &str) {
-        let id = self.machines.remove(name).unwrap().id;
-        for other in self.names() {
-            self.cut(name, &other);
-        }
-        self.queue.retain(|_, (to, _)| *to != id);
-    }
-
-    fn link(&mut self, a: &str, b: &str) {
-        for (from, to) in [(a, b), (b, a)] {
-            self.links.insert((from.to_string(), to.to_string()));
-            let peer = self.machines[to].id.clone();
-            self.step(from, |swim| swim.announce_to(&peer, &address(&peer.name)));
-        }
-    }
-
-    fn link_with_all(&mut self, name: &str) {
-        for other in self.names().into_iter().filter(|other| other != name) {
-            self.link(name, &other);
-        }
-    }
-
-    fn cut(&mut self, a: &str, b: &str) {
-        for (from, to) in [(a, b), (b, a)] {
-            self.links.remove(&(from.to_string(), to.to_string()));
-            if let Some(machine) = self.machines.get_mut(from) {
-                machine.swim.unlinked(to);
-            }
-        }
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.machines.keys().cloned().collect()
-    }
-
-    fn step(&mut self, name: &str, call: impl FnOnce(&mut Swim) -> Result<(), SwimError>) {
-        let machine = self.machines.get_mut(name).unwrap();
-        if let Err(error) = call(&mut machine.swim) {
-            machine.errors.push(error);
-        }
-        let outputs: Vec<Output> = machine.swim.outputs().collect();
-        for output in outputs {
-            self.carry_out(name, output);
-        }
-    }
-
-    fn carry_out(&mut self, name: &str, output: Output) {
-        self.next += 1;
-        let machine = self.machines.get_mut(name).unwrap();
-        match output {
-            Output::Send { to, data } => {
-                assert!(data.len() <= MAX_PACKET && to != name);
-                if let Some(peer) = self.machines.get(&to)
-                    && self.links.contains(&(name.to_string(), to))
-                {
-                    let arrival = (peer.id.clone(), Input::Packet(data));
-                    self.queue.insert((self.now + LATENCY, self.next), arrival);
-                }
-            }
-            Output::Timer { after, token } => {
-                let due = self.now + u64::try_from(after.as_millis()).unwrap();
-                let arrival = (machine.id.clone(), Input::Timer(token));
-                self.queue.insert((due, self.next), arrival);
-            }
-            Output::Heard { id, address: at, up } => {
-                assert_eq!(at, address(&id.name));
-                machine.downs += usize::from(!up);
-                machine.heard.insert(id.name.clone(), (id.started, up, self.now));
-                if up && self.dials && !self.links.contains(&(name.to_string(), id.name.clone())) {
-                    self.link(name, &id.name);
-                }
-            }
-        }
-    }
-
-    fn run(&mut self, millis: u64) {
-        let end = self.now + millis;
-        let mut waiting = Vec::new();
-        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
-            let ((due, number), (to, input)) = entry.remove_entry();
-            let machine = self.machines.get(&to.name).filter(|machine| machine.id == to);
-            if machine.is_some_and(|machine| machine.stopped) {
-                waiting.push(((due, number), (to, input)));
-            } else if machine.is_some() {
-                let late = self.now.saturating_sub(due);
-                self.now = self.now.max(due);
-                self.step(&to.name, |swim| match input {
-                    Input::Packet(data) => swim.received(&data),
-                    Input::Timer(token) => swim.timer(token, Duration::from_millis(late)),
-                });
-            }
-        }
-        self.queue.extend(waiting);
-        self.now = end;
-    }
-
-    /// Runs until every machine but those called `except` hears `name` as `up` says; how long that
-    /// took.
-    fn run_until_heard(&mut self, name: &str, up: bool, except: &str, limit: u64) -> u64 {
-        let start = self.now;
-        loop {
-            let unheard = self.machines.values().find(|machine| {
-                let heard = machine.heard.get(name).is_some_and(|(_, is_up, _)| *is_up);
-                machine.id.name != name && !except.contains(&machine.id.name) && heard != up
-            });
-            let Some(machine) = unheard else {
-                return self.now - start;
-            };
-            let by = &machine.id.name;
-            assert!(self.now - start < limit, "after {limit} ms {by} does not say {name} {up}");
-            self.run(10);
-        }
-    }
-
-    fn assert_all_up(&self) {
-        for machine in self.machines.values() {
-            for other in self.machines.values().filter(|other| other.id != machine.id) {
-                let heard = machine.heard.get(&other.id.name);
-                let fits = heard.is_some_and(|(start, up, _)| *start == other.id.started && *up);
-                assert!(fits, "{} heard {heard:?} of {}", machine.id, other.id);
-            }
-            let up = machine.heard.values().filter(|(_, up, _)| *up).count();
-            assert_eq!(up, self.machines.len() - 1, "{} hears a ghost", machine.id);
-        }
-    }
-
-    fn downs(&self) -> usize {
-        self.machines.values().map(|machine| machine.downs).sum()
-    }
-
-    fn assert_no_errors(&self) {
-        for machine in self.machines.values() {
-            assert!(machine.errors.is_empty(), "{}: {:?}", machine.id, machine.errors);
-        }
-    }
-}
-
-fn address(name: &str) -> String {
-    format!("{name}.example:7381")
-}
+use network::{Input, Network, address};
 
 /// Every test holds for any seed.
 fn seeds() -> impl Iterator<Item = u64> {
@@ -264,9 +57,9 @@ fn nobody_is_declared_down_for_a_short_pause_or_a_short_cut() {
         for (names, pause) in [("ab", 4), ("ab", 1_000), ("abc", 1_000), ("abcde", 2_000)] {
             let mut network = Network::mesh(seed, names);
             for _ in 0..5 {
-                network.machines.get_mut("a").unwrap().stopped = true;
+                network.stop("a");
                 network.run(pause);
-                network.machines.get_mut("a").unwrap().stopped = false;
+                network.resume("a");
                 network.run(5_000 + seed % 777);
                 for other in network.names() {
                     network.cut("a", &other);
@@ -287,10 +80,10 @@ fn a_process_that_was_suspended_is_up_again_at_once_and_blames_nobody() {
         for names in ["ab", "abc", "abcde"] {
             let mut network = Network::mesh(seed, names);
             network.run(seed % 777);
-            network.machines.get_mut("a").unwrap().stopped = true;
+            network.stop("a");
             network.run(30_000);
             assert_eq!(network.downs(), names.len() - 1, "all but a itself gave it up");
-            network.machines.get_mut("a").unwrap().stopped = false;
+            network.resume("a");
             let took = network.run_until_heard("a", true, "", 2_000);
             assert!(took < 1_100, "{took} ms");
             network.run(20_000);
@@ -306,12 +99,12 @@ fn who_is_suspended_with_a_verdict_pending_lets_the_suspect_object_first() {
     for seed in seeds() {
         let mut network = Network::mesh(seed, "ab");
         // Now b suspects a; then b stops until long after the verdict is due, and a is fine.
-        network.machines.get_mut("a").unwrap().stopped = true;
+        network.stop("a");
         network.run(2_000);
-        network.machines.get_mut("a").unwrap().stopped = false;
-        network.machines.get_mut("b").unwrap().stopped = true;
+        network.resume("a");
+        network.stop("b");
         network.run(2_000);
-        network.machines.get_mut("b").unwrap().stopped = false;
+        network.resume("b");
         network.run(10_000);
         assert_eq!(network.downs(), 0, "seed {seed}");
     }
@@ -322,17 +115,46 @@ fn a_verdict_is_put_off_only_once() {
     let mut network = Network::mesh(0, "abc");
     network.kill("a");
     // A host so slow that every timer is late.
-    for _ in 0..30 {
+    for _ in 0..10 {
         for name in ["b", "c"] {
-            network.machines.get_mut(name).unwrap().stopped = true;
+            network.stop(name);
         }
-        network.run(400);
+        network.run(3_000);
         for name in ["b", "c"] {
-            network.machines.get_mut(name).unwrap().stopped = false;
+            network.resume(name);
         }
-        network.run(1);
+        network.run(20);
     }
     network.run_until_heard("a", false, "", 100);
+}
+
+#[test]
+fn timers_that_are_overdue_together_may_come_in_any_order() {
+    let mut swim = Swim::new(&id("a"), &address("a"), Settings::default(), 1);
+    let mut peer = Swim::new(&id("b"), &address("b"), Settings::default(), 2);
+    swim.announce_to(&id("b"), &address("b")).unwrap();
+    carry(&mut swim, &mut peer);
+    carry(&mut peer, &mut swim);
+    let timers = |swim: &mut Swim| -> Vec<(Duration, Token)> {
+        let timers = swim.outputs().filter_map(|output| match output {
+            Output::Timer { after, token } => Some((after, token)),
+            _ => None,
+        });
+        timers.collect()
+    };
+    let period = Settings::default().probe_period;
+    let probe = timers(&mut swim).into_iter().find(|(after, _)| *after == period).unwrap();
+    swim.timer(probe.1, Duration::ZERO).unwrap();
+    // Now the next probe comes due before this one has gone its whole way.
+    let mut cycle = timers(&mut swim);
+    assert_eq!(cycle.len(), 2);
+    cycle.sort_by_key(|(after, _)| std::cmp::Reverse(*after));
+    for (_, token) in cycle {
+        swim.timer(token, Duration::from_secs(30)).unwrap();
+    }
+    let again = timers(&mut swim);
+    assert_eq!(again.len(), 1);
+    swim.timer(again[0].1.clone(), Duration::ZERO).unwrap();
 }
 
 #[test]
@@ -425,12 +247,34 @@ fn a_superseded_process_that_lives_on_causes_no_storm() {
 #[test]
 fn who_learns_that_it_is_superseded_does_not_declare_its_successor_down() {
     let mut old = Swim::new(&id("a"), &address("a"), Settings::default(), 1);
-    // b asked c, which knows better, to ping the old process.
     let successor = NodeId { started: 2, ..id("a") };
+    let packet = indirect_ping(&Member::alive(Identity::new(&successor, &address("a"))));
+    let result = old.received(&packet);
+    assert!(matches!(result, Err(SwimError::Superseded(by)) if by == successor));
+    assert_eq!(old.outputs().count(), 0);
+}
+
+#[test]
+fn who_has_left_does_not_take_the_echo_for_a_mistake() {
+    let echo = indirect_ping(&Member::down(Identity::new(&id("a"), &address("a"))));
+    for (leaves, bump) in [(false, 1), (true, 0)] {
+        let mut swim = Swim::new(&id("a"), &address("a"), Settings::default(), 1);
+        if leaves {
+            swim.leave().unwrap();
+            swim.outputs().for_each(drop);
+        }
+        swim.received(&echo).unwrap();
+        assert_eq!(swim.foca.identity().bump, bump);
+        assert_eq!(swim.outputs().count() == 0, leaves);
+    }
+}
+
+/// What c, which knows of `update`, tells a when b asks it to ping a.
+fn indirect_ping(update: &Member<Identity>) -> Vec<u8> {
     let header = Header {
         src: Identity::new(&id("c"), &address("c")),
         src_incarnation: 0,
-        dst: Identity::new(&id("a"), &address("a")),
+        dst: Identity { bump: update.id().bump, ..Identity::new(&id("a"), &address("a")) },
         message: Message::IndirectPing {
             origin: Identity::new(&id("b"), &address("b")),
             probe_number: 1,
@@ -439,12 +283,8 @@ fn who_learns_that_it_is_superseded_does_not_declare_its_successor_down() {
     let mut packet = Vec::new();
     PostcardCodec.encode_header(&header, &mut packet).unwrap();
     packet.extend_from_slice(&1u16.to_be_bytes());
-    let update = Member::alive(Identity::new(&successor, &address("a")));
-    PostcardCodec.encode_member(&update, &mut packet).unwrap();
-
-    let result = old.received(&packet);
-    assert!(matches!(result, Err(SwimError::Superseded(by)) if by == successor));
-    assert_eq!(old.outputs().count(), 0);
+    PostcardCodec.encode_member(update, &mut packet).unwrap();
+    packet
 }
 
 /// Carries packets to and fro until there are none; how many there were.

@@ -1,0 +1,214 @@
+//! Scenarios as text: what happens in which order, and what must be seen then.
+//!
+//! One command a line; `#` begins a comment. Nodes are numbers, the one table is there everywhere.
+//! The invariants are checked after every command, and after every step of those that wait.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `start N…` | starts nodes; each creates the table |
+//! | `crash N`, `restart N` | ends a process; starts a new one of the name |
+//! | `link A B`, `link all` | puts up links |
+//! | `unlink A B` | the link goes down; A finds out, then B |
+//! | `half A B` | the link goes down, and only A finds out |
+//! | `cut A B`, `cut-way A B`, `heal A B` | cuts and heals, both ways or one |
+//! | `hold A B LANE MS` | nothing arrives on the lane for that long (`messages`, `ops`, `control`) |
+//! | `overflow A B` | what A has queued of ops to B is dropped, and no more are queued |
+//! | `clock N MS` | the clock of N is ahead by that much |
+//! | `put N KEY VALUE [MS]`, `del N KEY` | a client writes on N; the value expires after MS |
+//! | `tick N` | N is told the time |
+//! | `deliver A B LANE COUNT` | the next frames arrive |
+//! | `answer A B COUNT`, `finish N` | steps of an answer, or one of the ends of syncs |
+//! | `resume A B` | ops flow again, although older messages are on their way |
+//! | `rest` | everything that is on its way arrives, no time passes |
+//! | `wait MS` | time passes: ticks, dials, and everything arrives |
+//! | `expect N KEY VALUE` | what a reader on N sees; `-` for nothing |
+//! | `tombstones N COUNT` | how many deletes N remembers |
+//! | `acked N`, `waiting N` | whether all links have acknowledged the last write of N |
+//! | `whole` | everything heals and settles, and what must hold at the end is checked |
+
+use crate::config::Config;
+use crate::invariant::{Checked, Violation};
+use crate::network::{Channel, Lane};
+use crate::process::WantedWrite;
+use crate::rng::Rng;
+use crate::world::World;
+use tombolo_core::{Store, TableId};
+
+/// Plays a script in a world of that many nodes. What was broken, with the trace, is the error.
+pub fn play<S: Store + Default>(nodes: usize, script: &str) -> Result<(), String> {
+    let mut world: World<S> = World::new(Config::scripted(nodes), Rng::new(1), true);
+    for (number, line) in script.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        world.trace.say(world.now, &[], || format!("--- {line}"));
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let done = command(&mut world, &words).and_then(|()| world.settle_step());
+        if let Err(violation) = done {
+            let lines: Vec<String> = world.trace.lines().iter().map(ToString::to_string).collect();
+            let text = format!("{}\nline {}: {line}: {violation}", lines.join("\n"), number + 1);
+            return Err(world.trace.readable(&text));
+        }
+    }
+    Ok(())
+}
+
+fn command<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Checked {
+    let number = |at: usize| words[at].parse::<usize>().expect("a number");
+    match words[0] {
+        "start" => {
+            for at in 1..words.len() {
+                let process = world.start(number(at));
+                world.create(process, &World::<S>::table_name(0));
+            }
+        }
+        "restart" => {
+            let process = world.start(number(1));
+            world.create(process, &World::<S>::table_name(0));
+        }
+        "cut" => world.cut(number(1), number(2)),
+        "cut-way" => world.cut_one_way(number(1), number(2)),
+        "heal" => world.heal(number(1), number(2)),
+        "clock" => world.clocks[number(1)].offset = words[2].parse().expect("a number"),
+        "rest" => return world.drain(),
+        "wait" => return wait(world, number(1)),
+        "whole" => return world.settle(),
+        "link" if words[1] == "all" => {
+            let alive = world.alive();
+            for (at, a) in alive.iter().enumerate() {
+                alive[..at].iter().for_each(|b| world.replace_link(*b, *a));
+            }
+        }
+        "expect" | "tombstones" | "acked" | "waiting" => {
+            let process = running(world, number(1));
+            return see(world, process, words);
+        }
+        _ => return on_processes(world, words),
+    }
+    Ok(())
+}
+
+/// The commands that name running processes.
+fn on_processes<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Checked {
+    let process = running(world, words[1].parse().expect("a node"));
+    let peer = words.get(2).and_then(|word| word.parse().ok());
+    let peer = || running(world, peer.expect("a second node"));
+    match words[0] {
+        "crash" => world.crash(process),
+        "tick" => world.tick(process, None),
+        "finish" => drop(world.finish(process)),
+        "put" | "del" => write(world, process, words)?,
+        "answer" => {
+            let peer = peer();
+            (0..count(words[3])).for_each(|_| world.answer(process, peer));
+        }
+        "resume" => {
+            let peer = peer();
+            world.resume(process, peer);
+        }
+        "overflow" => {
+            let peer = peer();
+            world.overflow(process, peer, 0);
+        }
+        "link" => {
+            let peer = peer();
+            world.replace_link(process, peer);
+        }
+        "half" => {
+            let peer = peer();
+            world.close_end(process, peer);
+        }
+        "unlink" => {
+            let peer = peer();
+            world.close_end(process, peer);
+            world.close_end(peer, process);
+        }
+        "deliver" | "hold" => {
+            let channel = Channel { from: process, to: peer(), lane: lane(words[3]) };
+            if words[0] == "deliver" {
+                (0..count(words[4])).for_each(|_| world.deliver(channel, 1));
+            } else if let Some(queue) = world.network.queue_mut(channel) {
+                queue.held_until = world.now + count(words[4]);
+            }
+        }
+        other => panic!("{other} is no command"),
+    }
+    Ok(())
+}
+
+fn count(word: &str) -> u64 {
+    word.parse().expect("a number")
+}
+
+fn running<S: Store + Default>(world: &World<S>, slot: usize) -> usize {
+    world.current[slot].expect("the node runs")
+}
+
+fn lane(word: &str) -> Lane {
+    match word {
+        "messages" => Lane::Messages,
+        "ops" => Lane::Ops,
+        "control" => Lane::Control,
+        other => panic!("{other} is no lane"),
+    }
+}
+
+fn write<S: Store + Default>(world: &mut World<S>, process: usize, words: &[&str]) -> Checked {
+    let now = world.local(process);
+    let span = words.get(4).map(|word| word.parse::<u64>().expect("a number"));
+    let wanted = WantedWrite {
+        table: TableId::of(&World::<S>::table_name(0)),
+        key: words[2].as_bytes().into(),
+        value: (words[0] == "put").then(|| words[3].as_bytes().into()),
+        expires: span.map(|span| now.plus(span)),
+    };
+    let written = world.write(process, &wanted);
+    require(world, process, written, || "nothing was written".to_string())
+}
+
+fn wait<S: Store + Default>(world: &mut World<S>, span: usize) -> Checked {
+    for _ in 0..span.div_ceil(10) {
+        world.round()?;
+    }
+    Ok(())
+}
+
+fn see<S: Store + Default>(world: &mut World<S>, process: usize, words: &[&str]) -> Checked {
+    let now = world.local(process);
+    let table = TableId::of(&World::<S>::table_name(0));
+    let table_is = |look: &dyn Fn(&mut tombolo_core::Table<S>) -> String| {
+        world.procs[process].look(table, look).unwrap_or_default()
+    };
+    let found = match words[0] {
+        "expect" => table_is(&|t| {
+            let mut found = "-".to_string();
+            t.store().entries(words[2].as_bytes(), &mut |entry| {
+                if entry.is_visible(now) {
+                    found = String::from_utf8_lossy(entry.value.unwrap_or_default()).into();
+                }
+            });
+            found
+        }),
+        "tombstones" => table_is(&|t| t.tombstones().to_string()),
+        _ => table_is(&|t| {
+            let acked = t.acked_by_all() >= t.last_written();
+            if acked { "acked".to_string() } else { "waiting".to_string() }
+        }),
+    };
+    let expected = words.last().filter(|_| words.len() > 2).unwrap_or(&words[0]);
+    require(world, process, found == *expected, || format!("found {found}"))
+}
+
+fn require<S>(
+    world: &World<S>,
+    process: usize,
+    holds: bool,
+    text: impl FnOnce() -> String,
+) -> Checked {
+    if holds {
+        return Ok(());
+    }
+    let slots = vec![world.procs[process].slot];
+    Err(Violation { invariant: "the script", slots, text: text() })
+}
