@@ -3,6 +3,7 @@
 use crate::shared::SharedTable;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub struct Receipt {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Acked {
     /// The peers that have it.
-    pub by: Vec<String>,
+    pub by: Arc<[String]>,
 }
 
 /// Not everybody acknowledged in time. The write stays applied here and goes on replicating.
@@ -56,17 +57,14 @@ pub(crate) async fn acknowledged(
     let acknowledged = Acknowledged { table, seq: receipt.seq, ack, polled: false };
     // Most writes are there at once or within microseconds: a timer is set only if not.
     let in_time = tokio::time::timeout(timeout, acknowledged).await.is_ok();
-    if in_time && ack == Ack::Local {
-        return Ok(Acked::default());
+    if in_time {
+        let local = ack == Ack::Local;
+        return Ok(if local { Acked::default() } else { table.acked_by(receipt.seq) });
     }
     let (by, missing): (Vec<_>, Vec<_>) =
         table.copies(receipt.seq).into_iter().partition(|(_, has)| *has);
     let names = |peers: Vec<(String, bool)>| peers.into_iter().map(|(name, _)| name).collect();
-    if in_time {
-        Ok(Acked { by: names(by) })
-    } else {
-        Err(AckTimeout { by: names(by), missing: names(missing) })
-    }
+    Err(AckTimeout { by: names(by), missing: names(missing) })
 }
 
 /// Ready once enough nodes have the write.

@@ -14,7 +14,7 @@ use tombolo_wire::MAX_RECORD;
 pub struct Record<'a> {
     /// The value.
     pub value: &'a [u8],
-    /// When it expires, in milliseconds since the Unix epoch; see [`unix_millis`](crate::unix_millis).
+    /// When it expires, in milliseconds since the epoch; see [`unix_millis`](crate::unix_millis).
     pub expires: Option<u64>,
 }
 
@@ -178,8 +178,7 @@ impl RawTable {
 
     /// The peers that are known to have a write by now.
     pub fn acknowledged_by(&self, receipt: Receipt) -> Vec<String> {
-        let copies = self.shared.copies(receipt.seq).into_iter();
-        copies.filter(|(_, has)| *has).map(|(name, _)| name).collect()
+        self.shared.acked_by(receipt.seq).by.to_vec()
     }
 
     /// How many keys hold a value. One that expired counts until it is swept, some seconds later.

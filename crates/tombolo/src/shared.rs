@@ -1,5 +1,6 @@
 //! A table as the threads of this process share it.
 
+use crate::acknowledged::Acked;
 use crate::clock::now;
 use crate::mesh::Mesh;
 use crate::mesh::link::Link;
@@ -40,8 +41,17 @@ struct Machine {
     table: Table<ConcurrentStore>,
     /// The links that our ops go to: exactly the table's contacts.
     links: Vec<Arc<Link>>,
+    /// Their names, made once for all who ask who acknowledged.
+    names: Arc<[String]>,
     /// One op, encoded once for all links.
     encoded: Vec<u8>,
+}
+
+impl Machine {
+    fn set_links(&mut self, links: Vec<Arc<Link>>) {
+        self.names = links.iter().map(|link| link.peer.name.clone()).collect();
+        self.links = links;
+    }
 }
 
 impl SharedTable {
@@ -53,7 +63,7 @@ impl SharedTable {
         records: Reader,
         mesh: Arc<Mesh>,
     ) -> SharedTable {
-        let machine = Machine { table, links: Vec::new(), encoded: Vec::new() };
+        let machine = Machine { table, links: Vec::new(), names: Arc::default(), encoded: Vec::new() };
         SharedTable {
             id,
             name: name.to_owned(),
@@ -74,10 +84,11 @@ impl SharedTable {
     pub(crate) fn with<R>(&self, step: impl FnOnce(&mut Table<ConcurrentStore>) -> R) -> R {
         let mut machine = self.machine.lock();
         let result = step(&mut machine.table);
-        let Machine { table, links, .. } = &mut *machine;
         // A link that the table lost is not sent to either.
-        if links.len() > table.contacts().count() {
-            links.retain(|link| table.is_attached(link.incarnation));
+        if machine.links.len() > machine.table.contacts().count() {
+            let mut links = std::mem::take(&mut machine.links);
+            links.retain(|link| machine.table.is_attached(link.incarnation));
+            machine.set_links(links);
         }
         let moved = self.note_acked(&machine);
         drop(machine);
@@ -98,7 +109,7 @@ impl SharedTable {
         let mut machine = self.machine.lock();
         let (change, result) = self.records.read(key, time, choose);
         let Some(change) = change else { return (None, result) };
-        let Machine { table, links, encoded } = &mut *machine;
+        let Machine { table, links, encoded, .. } = &mut *machine;
         let Some(written) = table.write(time, key, change) else { return (None, result) };
         let seq = written.dot.seq;
         if !links.is_empty() {
@@ -145,8 +156,10 @@ impl SharedTable {
     pub(crate) fn attach(&self, link: &Arc<Link>) {
         let mut machine = self.machine.lock();
         let seq = machine.table.attach(link.incarnation);
-        machine.links.retain(|other| other.incarnation != link.incarnation);
-        machine.links.push(Arc::clone(link));
+        let mut links = std::mem::take(&mut machine.links);
+        links.retain(|other| other.incarnation != link.incarnation);
+        links.push(Arc::clone(link));
+        machine.set_links(links);
         link.send(&Message::Attach { table: self.id, seq });
     }
 
@@ -177,6 +190,17 @@ impl SharedTable {
     /// Our last write.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
+    }
+
+    /// The peers that are known to have our write `seq`.
+    pub(crate) fn acked_by(&self, seq: u64) -> Acked {
+        let machine = self.machine.lock();
+        if machine.table.contacts().all(|(_, contact)| contact.has(seq)) {
+            return Acked { by: Arc::clone(&machine.names) };
+        }
+        drop(machine);
+        let copies = self.copies(seq).into_iter();
+        Acked { by: copies.filter(|(_, has)| *has).map(|(name, _)| name).collect() }
     }
 
     /// The linked peers, and whether each is known to have our write `seq`.

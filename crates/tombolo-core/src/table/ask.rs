@@ -156,6 +156,9 @@ impl<S: Store> Table<S> {
 
     /// The live dots that the answer says are dead: covered by S and not live at the capture, or
     /// removed ahead there. Computed from the table as it is at this moment (4d).
+    ///
+    /// Tombstones are left to stability: until `seen` has moved to S, something older than they are
+    /// may still arrive, and would be shown.
     fn dead(&self, seen: &VersionVector, live: &[LiveSet], removed_ahead: &[Dot]) -> Dots {
         let mut dead = Dots::new();
         for theirs in live {
@@ -173,21 +176,33 @@ impl<S: Store> Table<S> {
                 dead.entry(dot.origin).or_default().insert(dot.seq);
             }
         }
+        for (origin, gone) in &mut dead {
+            let range = Dot { origin: *origin, seq: 0 }..=Dot { origin: *origin, seq: u64::MAX };
+            self.tombstones.range(range).for_each(|(dot, _)| {
+                gone.remove(dot.seq);
+            });
+        }
+        dead.retain(|_, gone| !gone.is_empty());
         dead
     }
 
     /// Removes what is dead from the next bucket.
     fn bury_bucket(&mut self, finish: &mut Finish) {
-        let mut found: Vec<(Box<[u8]>, Dot)> = Vec::new();
+        let mut found: Vec<(Box<[u8]>, Dot, bool)> = Vec::new();
         self.store.visit(finish.bucket, &mut |key, entry| {
             let dot = entry.dot;
             if finish.dead.get(&dot.origin).is_some_and(|dead| dead.contains(dot.seq)) {
-                found.push((key.into(), dot));
+                found.push((key.into(), dot, entry.expires.is_some()));
             }
         });
         finish.bucket += 1;
-        for (key, dot) in found {
-            self.merge(&key, &[dot], None);
+        for (key, dot, expires) in found {
+            if expires {
+                // It expired there, and what is older must not be shown in its place.
+                self.entomb(&key, dot);
+            } else {
+                self.merge(&key, &[dot], None);
+            }
             let dead = finish.dead.get_mut(&dot.origin).expect("the dot was found in it");
             dead.remove(dot.seq);
             if dead.is_empty() {

@@ -159,11 +159,24 @@ impl<S: Store> Table<S> {
         expired.len()
     }
 
-    /// The value of `key` becomes a tombstone: the same event with the same dot and stamp.
+    /// The value of `key` becomes a tombstone if it expired.
     fn expire(&mut self, key: &[u8], now: Millis) {
-        let mut event = None;
+        let mut expired = None;
         self.store.entries(key, &mut |entry| {
             if entry.value.is_some() && !entry.is_visible(now) {
+                expired = Some(entry.dot);
+            }
+        });
+        if let Some(dot) = expired {
+            self.entomb(key, dot);
+        }
+    }
+
+    /// The value `dot` of `key` becomes a tombstone: the same event with the same dot and stamp.
+    pub(super) fn entomb(&mut self, key: &[u8], dot: Dot) {
+        let mut event = None;
+        self.store.entries(key, &mut |entry| {
+            if entry.dot == dot && entry.value.is_some() {
                 event = Some(entry.to_entry());
             }
         });

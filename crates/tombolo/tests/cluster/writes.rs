@@ -9,7 +9,7 @@ async fn an_acknowledged_write_is_read_on_every_node() {
         let key = number.to_be_bytes();
         let receipt = tables[0].put(&key, b"value", None).unwrap();
         let acked = tables[0].acknowledged(receipt, Ack::All, PATIENCE).await.unwrap();
-        assert_eq!(acked.by, ["n2", "n3"]);
+        assert_eq!(*acked.by, ["n2", "n3"]);
         assert!(tables.iter().all(|table| value(table, &key).as_deref() == Some(b"value")));
     }
     let receipt = tables[1].delete(&7u32.to_be_bytes()).unwrap().unwrap();
@@ -70,7 +70,7 @@ async fn a_node_that_goes_down_is_no_longer_waited_for() {
     nodes[0].cut("n3").unwrap();
     let receipt = tables[0].put(b"k", b"v", None).unwrap();
     let acked = tables[0].acknowledged(receipt, Ack::All, PATIENCE).await.unwrap();
-    assert_eq!(acked.by, ["n2"]);
+    assert_eq!(*acked.by, ["n2"]);
     nodes[0].heal();
     whole(&nodes).await;
     equal(&tables).await;
