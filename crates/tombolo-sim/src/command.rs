@@ -182,7 +182,8 @@ fn show_failure(arguments: &Arguments, seed: u64, most: usize) {
         println!("VIOLATION with seed {seed}, and none when it is played again: not repeatable");
         return;
     };
-    for line in failure.trace.last(&failure.violation.slots, most) {
+    let concerned: &[usize] = if most == usize::MAX { &[] } else { &failure.violation.slots };
+    for line in failure.trace.last(concerned, most) {
         println!("{}", failure.trace.readable(&line.to_string()));
     }
     let steps = arguments.steps;

@@ -257,7 +257,22 @@ impl<S: Store + Default> World<S> {
                 self.procs[process].truth.entry(table).or_default().synced = true;
             }
             Notice::Superseded { .. } => self.procs[process].superseded = true,
-            Notice::Adopted { .. } | Notice::Mismatch(_) | Notice::Differs { .. } => {}
+            Notice::Differs { table, peer } => self.differs(process, table, peer),
+            Notice::Adopted { .. } | Notice::Mismatch(_) => {}
+        }
+    }
+
+    /// Two copies that have seen the same differ for long. The rules allow that only where dots are
+    /// left of an origin that died before anybody had all that came before them.
+    fn differs(&mut self, process: usize, table: TableId, peer: Incarnation) {
+        let peer = self.by_incarnation[&peer];
+        let residue = |at: usize| {
+            self.procs[at].look(table, |t| !t.origins().live_beyond_seen().is_empty()) == Some(true)
+        };
+        if !residue(process) && !residue(peer) {
+            let slots = vec![self.procs[process].slot, self.procs[peer].slot];
+            let text = format!("{table:?} has seen the same on both and differs for long");
+            self.found.get_or_insert(Violation { invariant: "no wrong alarm", slots, text });
         }
     }
 
@@ -300,6 +315,8 @@ impl<S: Store + Default> World<S> {
         }
         let truth: &mut Truth = self.procs[process].truth.entry(done.table).or_default();
         truth.applied.insert(done.dot);
+        // A delete may be dropped again in the same step, where no other node is known.
+        truth.live.insert(done.dot, done.value.is_some());
         truth.waiting.push((done.dot.seq, linked));
         let op = Op {
             dot: done.dot,

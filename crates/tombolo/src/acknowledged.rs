@@ -14,7 +14,8 @@ pub enum Ack {
     /// waited for.
     #[default]
     All,
-    /// This one alone; the others get it as fast as they can.
+    /// This one alone; the others get it as fast as they can. A writer that is faster than every
+    /// peer is held up for some milliseconds now and then.
     Local,
     /// So many nodes, this one included. With fewer nodes linked it waits for more to come, until
     /// its time is over.
@@ -54,12 +55,15 @@ pub(crate) async fn acknowledged(
     ack: Ack,
     timeout: Duration,
 ) -> Result<Acked, AckTimeout> {
+    if ack == Ack::Local {
+        table.mesh.pace().await;
+        return Ok(Acked::default());
+    }
     let acknowledged = Acknowledged { table, seq: receipt.seq, ack, polled: false };
     // Most writes are there at once or within microseconds: a timer is set only if not.
     let in_time = tokio::time::timeout(timeout, acknowledged).await.is_ok();
     if in_time {
-        let local = ack == Ack::Local;
-        return Ok(if local { Acked::default() } else { table.acked_by(receipt.seq) });
+        return Ok(table.acked_by(receipt.seq));
     }
     let (by, missing): (Vec<_>, Vec<_>) =
         table.copies(receipt.seq).into_iter().partition(|(_, has)| *has);

@@ -48,7 +48,8 @@ struct Machine {
 }
 
 impl Machine {
-    fn set_links(&mut self, links: Vec<Arc<Link>>) {
+    fn set_links(&mut self, mut links: Vec<Arc<Link>>) {
+        links.sort_by(|one, other| one.peer.name.cmp(&other.peer.name));
         self.names = links.iter().map(|link| link.peer.name.clone()).collect();
         self.links = links;
     }
@@ -63,7 +64,8 @@ impl SharedTable {
         records: Reader,
         mesh: Arc<Mesh>,
     ) -> SharedTable {
-        let machine = Machine { table, links: Vec::new(), names: Arc::default(), encoded: Vec::new() };
+        let machine =
+            Machine { table, links: Vec::new(), names: Arc::default(), encoded: Vec::new() };
         SharedTable {
             id,
             name: name.to_owned(),

@@ -287,6 +287,9 @@ impl Shell {
             let data = async {
                 while link.data.unblocked().await {
                     shell.mesh.flush_data(&link);
+                    if !link.data.is_crowded() {
+                        shell.mesh.drained.notify_waiters();
+                    }
                     if link.data.has_room() {
                         shell.mesh.room.notify_one();
                     }
@@ -320,7 +323,10 @@ impl Shell {
         tracing::info!(peer = link.peer.name, why, "the link is down");
         self.mesh.remove(link);
         link.closed.cancel();
-        self.swim.lock().unlinked(&link.peer.name);
+        // A newer process of the name may be linked already.
+        if self.mesh.named(&link.peer.name).is_none() {
+            self.swim.lock().unlinked(&link.peer.name);
+        }
         self.handle(Event::Unlinked { peer: link.peer.clone() });
     }
 
@@ -334,8 +340,12 @@ impl Shell {
             let result = step(&mut swim);
             (result, swim.outputs().collect::<Vec<_>>())
         };
-        if let Err(error) = result {
-            tracing::debug!(%error, "the membership protocol");
+        match result {
+            Ok(()) => {}
+            Err(SwimError::Superseded(by)) => {
+                self.stop(StopReason::Superseded { by: by.to_string() });
+            }
+            Err(error) => tracing::debug!(%error, "the membership protocol"),
         }
         for output in outputs {
             match output {

@@ -184,12 +184,14 @@ impl<T: Tables> Node<T> {
             let (seen, fingerprint) =
                 self.surroundings.with(*id, |table| (table.seen(), table.fingerprint()));
             for peer in state.peers.keys() {
-                let told = state.reported.entry(*peer).or_default();
+                let (told, told_fingerprint) = state.reported.entry(*peer).or_default();
                 let news = seen.beyond(told);
-                if news.is_empty() {
+                // A table also changes when values expire, or come without all before them.
+                if news.is_empty() && *told_fingerprint == fingerprint {
                     continue;
                 }
                 told.join(&news);
+                *told_fingerprint = fingerprint;
                 let about = self.settings.id.incarnation();
                 let message = Message::Report { table: *id, about, seen: news, fingerprint };
                 self.effects.push(Effect::Send { to: *peer, message });

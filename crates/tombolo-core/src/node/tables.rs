@@ -20,8 +20,8 @@ pub(super) struct TableState {
     /// The linked peers that declare it otherwise.
     pub(super) mismatches: BTreeMap<Incarnation, Declaration>,
     pub(super) writable: bool,
-    /// The origins, `seen` and fingerprint that each peer was told last.
-    pub(super) reported: BTreeMap<Incarnation, crate::clock::VersionVector>,
+    /// The `seen` and the fingerprint that each peer was told last.
+    pub(super) reported: BTreeMap<Incarnation, (crate::clock::VersionVector, u64)>,
     /// Since when it differs from a peer's that has seen the same.
     pub(super) differs: BTreeMap<Incarnation, Millis>,
     /// The next bucket to sweep.

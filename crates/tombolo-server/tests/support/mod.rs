@@ -31,7 +31,10 @@ impl Server {
                 let listen = "127.0.0.1:0".parse().unwrap();
                 let node = tombolo::Node::builder().name("n1").listen(listen).start();
                 let node = node.await.expect("the node starts");
-                let listener = tokio::net::TcpListener::bind(listen).await.unwrap();
+                let socket = tokio::net::TcpSocket::new_v4().unwrap();
+                socket.bind(listen).unwrap();
+                // A crowd that comes at once must not wait for the kernel to try again.
+                let listener = socket.listen(16_384).unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
                 resp::run(listener, node.clone(), settings, token).await.expect("the server runs");
                 node.leave().await;

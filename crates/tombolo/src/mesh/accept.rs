@@ -42,10 +42,13 @@ pub(crate) async fn run(shell: Arc<Shell>, listener: TcpListener) {
         let runtime = shell.runtime.clone();
         runtime.spawn(async move {
             if let Err(error) = lane(&shell, &halves, stream).await {
-                // A node that dialled itself and a cut that a drill made are no news.
-                let expected = matches!(error.refusal(), Some(Refusal::OneSelf | Refusal::Cut));
-                if !expected {
-                    shell.refused(&address.to_string(), &error.to_string());
+                // A node that dialled itself, a cut that a drill made, and somebody who only
+                // looked whether the port is open are no news.
+                match error.refusal() {
+                    None | Some(Refusal::OneSelf | Refusal::Cut) => {
+                        tracing::debug!(%address, %error, "no link");
+                    }
+                    Some(_) => shell.refused(&address.to_string(), &error.to_string()),
                 }
             }
             drop(permit);

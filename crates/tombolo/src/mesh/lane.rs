@@ -105,6 +105,11 @@ impl Lane {
         (self.waiting.load(Relaxed) as usize) < ROOM
     }
 
+    /// Whether so much waits that more will soon be dropped.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.waiting.load(Relaxed) as usize > QUEUE_LIMIT / 4
+    }
+
     /// Writes what is queued, as far as the socket takes it. Never blocks.
     pub(crate) fn flush(&self) -> Flushed {
         loop {

@@ -12,8 +12,12 @@ use lane::Flushed;
 use link::Link;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tombolo_core::Incarnation;
+
+/// For how long a writer that waits for no acknowledgement is held up at most.
+const PACE: Duration = Duration::from_millis(5);
 
 /// Every link that is up.
 #[derive(Default)]
@@ -24,6 +28,8 @@ pub(crate) struct Mesh {
     wake: Notify,
     /// Wakes the pump: a queue has room again, or a link may resume.
     pub(crate) room: Notify,
+    /// Wakes writers that were too fast for every peer.
+    pub(crate) drained: Notify,
 }
 
 impl Mesh {
@@ -56,6 +62,21 @@ impl Mesh {
     pub(crate) fn schedule_flush(&self) {
         if !self.scheduled.swap(true, Ordering::AcqRel) {
             self.wake.notify_one();
+        }
+    }
+
+    /// Holds up a writer that waits for no acknowledgement, for a moment, while it is too fast for
+    /// every peer: otherwise their queues would overflow again and again, and be made up for by
+    /// syncs. As long as one peer keeps up, a slow one slows nobody but itself.
+    pub(crate) async fn pace(&self) {
+        let links = self.links();
+        let crowded = || links.iter().all(|link| link.data.is_crowded());
+        if !links.is_empty() && crowded() {
+            let drained = self.drained.notified();
+            self.flush();
+            if crowded() {
+                let _ = tokio::time::timeout(PACE, drained).await;
+            }
         }
     }
 
