@@ -8,6 +8,7 @@
 //! Shards make a walk over the table possible in short steps, and let a growing table move to
 //! larger arrays a piece at a time.
 
+mod key;
 mod reader;
 mod slot;
 mod store;

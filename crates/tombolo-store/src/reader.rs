@@ -44,7 +44,7 @@ impl Reader {
             let guard = shard.guard();
             for (key, slot) in shard.iter(&guard) {
                 if let Some(entry) = visible(slot.entries(), now) {
-                    see(key, entry);
+                    see(key.as_bytes(), entry);
                 }
             }
         }
@@ -69,7 +69,7 @@ impl Reader {
             let guard = shard.guard();
             let mut found: Vec<_> = shard
                 .iter(&guard)
-                .map(|(key, slot)| (self.records.position(key), key, slot))
+                .map(|(key, slot)| (self.records.position(key.as_bytes()), key.as_bytes(), slot))
                 .filter(|(position, _, _)| *position >= from)
                 .collect();
             found.sort_unstable_by_key(|(position, key, _)| (*position, *key));
@@ -105,7 +105,7 @@ impl Reader {
                 .map(|(key, _)| key)
                 .collect();
             if !keys.is_empty() {
-                return Some(keys[(dice % keys.len() as u64) as usize].clone());
+                return Some(keys[(dice % keys.len() as u64) as usize].as_bytes().into());
             }
         }
         None

@@ -1,5 +1,6 @@
 //! The writing end.
 
+use crate::key::Key;
 use crate::reader::Reader;
 use crate::slot::Slot;
 use foldhash::fast::RandomState;
@@ -16,7 +17,7 @@ pub const SHARDS: usize = 256;
 /// a whole number in every client's arithmetic.
 const SHARD_SHIFT: u32 = 53 - SHARDS.trailing_zeros();
 
-pub(crate) type Shard = HashMap<Box<[u8]>, Slot, RandomState>;
+pub(crate) type Shard = HashMap<Key, Slot, RandomState>;
 
 /// The memory of one table.
 pub struct Records {
@@ -106,7 +107,7 @@ impl Store for ConcurrentStore {
         let guard = shard.guard();
         for (key, slot) in shard.iter(&guard) {
             for entry in slot.entries() {
-                see(key, entry.as_ref());
+                see(key.as_bytes(), entry.as_ref());
             }
         }
     }

@@ -116,7 +116,7 @@ impl RawTable {
     ) -> Result<Receipt, WriteError> {
         self.check(key.len() + value.len())?;
         let change = CoreChange::Put { value, expires: expires.map(Millis) };
-        let (seq, ()) = self.shared.write(key, |_| (Some(change), ()));
+        let seq = self.shared.write(key, change);
         self.shared.mesh.schedule_flush();
         // Only deletes can come to nothing.
         Ok(Receipt { seq: seq.unwrap_or_default() })
@@ -125,7 +125,7 @@ impl RawTable {
     /// Deletes a key. `None` if it held nothing; then nothing was sent either.
     pub fn delete(&self, key: &[u8]) -> Result<Option<Receipt>, WriteError> {
         self.check(key.len())?;
-        let (seq, ()) = self.shared.write(key, |_| (Some(CoreChange::Delete), ()));
+        let seq = self.shared.write(key, CoreChange::Delete);
         self.shared.mesh.schedule_flush();
         Ok(seq.map(|seq| Receipt { seq }))
     }
@@ -143,7 +143,7 @@ impl RawTable {
         self.check(key.len())?;
         let mut chosen = Change::Keep;
         let mut too_large = None;
-        let (seq, result) = self.shared.write(key, |entry| {
+        let (seq, result) = self.shared.decide(key, |entry| {
             let (change, result) = choose(entry.and_then(|entry| record(&entry)));
             chosen = change;
             let change = match &chosen {

@@ -10,9 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 use tombolo_core::{
-    Arrival, Change, Declaration, EntryRef, Incarnation, Message, OpRef, Table, TableId,
+    Arrival, Change, Declaration, EntryRef, Incarnation, Message, Millis, OpRef, Table, TableId,
 };
 use tombolo_store::{ConcurrentStore, Reader};
+
+/// A buffer for ops that grew beyond this is given back after the op.
+const KEPT_CAPACITY: usize = 1024 * 1024;
 
 /// One table: the machine under its short lock, the records beside it.
 ///
@@ -100,9 +103,15 @@ impl SharedTable {
         result
     }
 
-    /// Writes `key` as `choose` says after it saw what is there, in one step, and queues the op
-    /// for every link. Returns the number of the write, if it was one.
-    pub(crate) fn write<'v, R>(
+    /// Writes `key` and queues the op for every link. Returns the number of the write, if it was
+    /// one: a delete of nothing is none.
+    pub(crate) fn write(&self, key: &[u8], change: Change<'_>) -> Option<u64> {
+        let time = now();
+        self.write_locked(&mut self.machine.lock(), time, key, change)
+    }
+
+    /// Writes `key` as `choose` says after it saw what is there, in one step.
+    pub(crate) fn decide<'v, R>(
         &self,
         key: &[u8],
         choose: impl FnOnce(Option<EntryRef<'_>>) -> (Option<Change<'v>>, R),
@@ -110,9 +119,19 @@ impl SharedTable {
         let time = now();
         let mut machine = self.machine.lock();
         let (change, result) = self.records.read(key, time, choose);
-        let Some(change) = change else { return (None, result) };
-        let Machine { table, links, encoded, .. } = &mut *machine;
-        let Some(written) = table.write(time, key, change) else { return (None, result) };
+        let written = change.and_then(|change| self.write_locked(&mut machine, time, key, change));
+        (written, result)
+    }
+
+    fn write_locked(
+        &self,
+        machine: &mut Machine,
+        time: Millis,
+        key: &[u8],
+        change: Change<'_>,
+    ) -> Option<u64> {
+        let Machine { table, links, encoded, .. } = machine;
+        let written = table.write(time, key, change)?;
         let seq = written.dot.seq;
         if !links.is_empty() {
             let (value, expires) = match change {
@@ -126,7 +145,7 @@ impl SharedTable {
             for link in links.iter() {
                 link.send_op(encoded);
             }
-            if encoded.capacity() > 1024 * 1024 {
+            if encoded.capacity() > KEPT_CAPACITY {
                 *encoded = Vec::new();
             }
         }
@@ -134,7 +153,7 @@ impl SharedTable {
         if links.is_empty() {
             self.acked.store(seq, Ordering::Release);
         }
-        (Some(seq), result)
+        Some(seq)
     }
 
     /// Takes in ops of `from` under one hold of the lock: `feed` hands them over, in their order.
