@@ -7,7 +7,7 @@ use crate::mesh::Mesh;
 use crate::mesh::accept;
 use crate::mesh::handshake::Local;
 use crate::node::{Inner, Node};
-use crate::shell::{Parts, Registry, Shell, Surroundings};
+use crate::shell::{Parts, Registry, Shell, StopReason, Surroundings};
 use crate::swim::{self, Swim};
 use std::io;
 use std::net::SocketAddr;
@@ -39,6 +39,9 @@ pub enum StartError {
     /// The node's or the cluster's name cannot be one.
     #[error("{0:?} cannot be a name: it takes 1 to {MAX_NAME} bytes without control characters")]
     Name(String),
+    /// The peers refused it for good: another process of its name is alive, or newer.
+    #[error("{0}")]
+    Stopped(StopReason),
     /// There is no runtime to run on, or no thread could be had.
     #[error("cannot start the node's thread: {0}")]
     Thread(io::Error),
@@ -162,7 +165,8 @@ impl NodeBuilder {
     }
 
     /// Starts the node. It resolves when the nodes that are known at the start were tried, or
-    /// after 1.5 s; a node that finds none runs alone and links when it finds some.
+    /// after 1.5 s; a node that finds none runs alone and links when it finds some. If they say
+    /// that the node's name is taken it goes on asking for 8 s, in case the other one is just gone.
     ///
     /// # Errors
     ///
@@ -175,8 +179,14 @@ impl NodeBuilder {
             (handle, Some(stop))
         };
         let node = self.launch(&runtime, thread).await?;
-        while !node.inner.shell.node.lock().has_started() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        let started = async {
+            while !node.inner.shell.node.lock().has_started() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = started => {}
+            reason = node.stopped() => return Err(StartError::Stopped(reason)),
         }
         Ok(node)
     }

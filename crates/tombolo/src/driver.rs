@@ -225,9 +225,10 @@ impl Backend {
 
 impl Shell {
     /// A peer refused this node. A name that stays taken ends it.
-    pub(crate) fn on_refused(&self, refusal: &Refusal) {
+    pub(crate) fn on_refused(self: &Arc<Self>, refusal: &Refusal) {
         match refusal {
             Refusal::NameTaken { .. } => {
+                self.handle(Event::NameTaken { taken: true });
                 let mut since = self.name_refused.lock();
                 let first = since.get_or_insert_with(Instant::now);
                 if first.elapsed() >= NAME_PATIENCE {

@@ -23,6 +23,9 @@ use tombolo_core::{
 };
 use tombolo_store::{ConcurrentStore, Records};
 
+/// How many milliseconds pass before a refusal that repeats is logged again.
+const LOG_AGAIN: u64 = 30_000;
+
 /// How many refusals are kept to show.
 const KEPT_REFUSALS: usize = 32;
 
@@ -265,7 +268,9 @@ impl Shell {
         }
         let link = Arc::new(link);
         tracing::info!(peer = link.peer.name, address, "linked");
-        *self.name_refused.lock() = None;
+        if self.name_refused.lock().take().is_some() {
+            self.handle(Event::NameTaken { taken: false });
+        }
         self.mesh.add(Arc::clone(&link));
         self.handle(Event::Linked { peer: link.peer.clone(), members });
         drop(turn);
@@ -371,19 +376,25 @@ impl Shell {
         self.with_swim(|swim| swim.received(packet));
     }
 
-    /// Keeps a refusal to show, and logs it.
+    /// Keeps a refusal to show, and logs it; one that repeats is logged now and then.
     pub(crate) fn refused(&self, peer: &str, reason: &str) {
-        tracing::warn!(peer, "{reason}");
         let mut refusals = self.refusals.lock();
-        let again = refusals.back().is_some_and(|last| last.peer == peer && last.reason == reason);
-        if again {
-            refusals.pop_back();
-        }
-        refusals.push_back(Refusal {
-            at: now().0,
-            peer: peer.to_owned(),
-            reason: reason.to_owned(),
-        });
+        let at = now().0;
+        // Ports, times and ages differ from one attempt to the next and say nothing new.
+        let gist = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+        let same = |known: &Refusal| {
+            gist(&known.peer) == gist(peer) && gist(&known.reason) == gist(reason)
+        };
+        let known = refusals.iter().position(same).and_then(|index| refusals.remove(index));
+        let logged = match known {
+            Some(known) if at.saturating_sub(known.logged) < LOG_AGAIN => known.logged,
+            _ => {
+                tracing::warn!(peer, "{reason}");
+                at
+            }
+        };
+        let (peer, reason) = (peer.to_owned(), reason.to_owned());
+        refusals.push_back(Refusal { at, peer, reason, logged });
         while refusals.len() > KEPT_REFUSALS {
             refusals.pop_front();
         }

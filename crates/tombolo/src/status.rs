@@ -156,6 +156,7 @@ pub struct Refusal {
     pub peer: String,
     /// Why, and what to do.
     pub reason: String,
+    pub(crate) logged: u64,
 }
 
 /// Names of incarnations.

@@ -130,6 +130,11 @@ pub enum Event {
         /// Who answered, if anybody did.
         peer: Option<NodeId>,
     },
+    /// A peer takes this process for a twin of one that is alive, or no longer does.
+    NameTaken {
+        /// Whether it does.
+        taken: bool,
+    },
     /// Time passed; to be told some ten times a second.
     Tick,
 }
@@ -223,6 +228,9 @@ pub struct Node<T> {
     dials: Dials,
     /// Whether those that are known at the start were tried, or waited for long enough.
     started: bool,
+    /// Whether peers refuse this process for its name. A twin must not take writes that would end
+    /// with it.
+    name_taken: bool,
     born: Millis,
     last_report: Millis,
     effects: Vec<Effect>,
@@ -242,6 +250,7 @@ impl<T: Tables> Node<T> {
             answering: BTreeSet::new(),
             finishing: BTreeSet::new(),
             started: false,
+            name_taken: false,
             born: now,
             last_report: now,
             effects: Vec::new(),
@@ -258,6 +267,7 @@ impl<T: Tables> Node<T> {
             Event::Heard { id, address, up } => self.on_heard(now, id, address, up),
             Event::Discovered { addresses } => self.dials.discovered(addresses, now),
             Event::Dialled { address, peer } => self.dials.ended(&address, peer, now),
+            Event::NameTaken { taken } => self.name_taken = taken,
             Event::Tick => self.on_tick(now),
         }
         self.dial(now);
@@ -410,7 +420,7 @@ impl<T: Tables> Node<T> {
             self.effects.push(Effect::Dial { address });
         }
         let waited = now.since(self.born) >= self.settings.patience;
-        self.started |= waited || self.dials.all_tried();
+        self.started |= !self.name_taken && (waited || self.dials.all_tried());
     }
 
     /// Runs a step on a table, if there is one of that id: a peer may speak of one that this node
