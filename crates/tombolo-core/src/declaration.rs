@@ -11,6 +11,9 @@ pub struct Declaration {
     pub policy: Policy,
     /// What readers see of the records of a node that is down.
     pub owner_down: OwnerDown,
+    /// After how many milliseconds a record expires that was written without an expiry of its
+    /// own; never if none is given.
+    pub ttl: Option<u64>,
 }
 
 /// The shape of a table.
@@ -39,7 +42,8 @@ pub enum OwnerDown {
 
 impl fmt::Display for Declaration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "kind={} policy={} owner_down={}", self.kind, self.policy, self.owner_down)
+        write!(f, "kind={} policy={} owner_down={}", self.kind, self.policy, self.owner_down)?;
+        self.ttl.map_or(Ok(()), |ttl| write!(f, " ttl={ttl}ms"))
     }
 }
 

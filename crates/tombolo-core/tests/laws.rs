@@ -185,7 +185,7 @@ proptest! {
     #[test]
     fn an_op_that_comes_again_changes_nothing(
         history in history(),
-        turns in vec((0usize..3, proptest::bool::weighted(0.2), any::<prop::sample::Index>()), 1..60),
+        turns in vec((0usize..3, prop::bool::weighted(0.2), any::<prop::sample::Index>()), 1..60),
     ) {
         let mut replica = Replica::new(LEFT);
         for (origin, dropped, again) in turns {

@@ -161,6 +161,8 @@ fn write_declaration(out: &mut Vec<u8>, declaration: &Declaration) {
     out.push(match declaration.owner_down {
         OwnerDown::Keep => OWNER_DOWN_KEEP,
     });
+    // A record that expired before it was written makes no sense, so 0 stands for never.
+    write::varint(out, declaration.ttl.unwrap_or(0));
 }
 
 fn read_declare(reader: &mut Reader<'_>) -> Read<Message> {
@@ -178,7 +180,8 @@ fn read_declare(reader: &mut Reader<'_>) -> Read<Message> {
         OWNER_DOWN_KEEP => OwnerDown::Keep,
         other => return Err(reader.error("owner down", Problem::Unknown(other.into()))),
     };
-    let declaration = Declaration { kind, policy, owner_down };
+    let ttl = Some(reader.varint("ttl")?).filter(|ttl| *ttl > 0);
+    let declaration = Declaration { kind, policy, owner_down, ttl };
     Ok(Message::Declare { name, declaration })
 }
 

@@ -107,7 +107,10 @@ fn an_op_that_deletes() {
 fn declare() {
     let message =
         Message::Declare { name: "users".to_owned(), declaration: Declaration::default() };
-    check(message, "0a000000 02 05 7573657273 01 01 01");
+    check(message, "0b000000 02 05 7573657273 01 01 01 00");
+    let declaration = Declaration { ttl: Some(300), ..Declaration::default() };
+    let message = Message::Declare { name: "users".to_owned(), declaration };
+    check(message, "0c000000 02 05 7573657273 01 01 01 ac02");
 }
 
 #[test]

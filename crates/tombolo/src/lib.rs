@@ -53,8 +53,8 @@ pub use node::{CreateError, DrillError, Node};
 pub use raw::{Change, RawTable, Record, WriteError};
 pub use shell::StopReason;
 pub use status::{
-    DiscoveryStatus, LinkStatus, MemberState, MemberStatus, Refusal, Status, TableStatus, Verdict,
+    DiscoveryStatus, LinkStatus, MemberStatus, Refusal, Status, TableStatus, Verdict,
 };
-pub use tombolo_core::{Declaration, DeclarationMismatch, Kind, OwnerDown, Policy};
+pub use tombolo_core::{Declaration, DeclarationMismatch, Kind, MemberState, OwnerDown, Policy};
 pub use tombolo_discovery as discovery;
 pub use typed::{DecodeError, InsertError, Table};

@@ -131,6 +131,13 @@ impl SharedTable {
         change: Change<'_>,
     ) -> Option<u64> {
         let Machine { table, links, encoded, .. } = machine;
+        let change = match change {
+            Change::Put { value, expires: None } => {
+                let expires = self.declaration.ttl.map(|ttl| time.plus(ttl));
+                Change::Put { value, expires }
+            }
+            other => other,
+        };
         let written = table.write(time, key, change)?;
         let seq = written.dot.seq;
         if !links.is_empty() {

@@ -107,7 +107,8 @@ pub(crate) struct Shell {
     linking: Mutex<()>,
     /// Members that a drill keeps apart from this node.
     pub(crate) cuts: Mutex<BTreeSet<String>>,
-    pub(crate) refusals: Mutex<VecDeque<Refusal>>,
+    /// The newest refusals, each with when it was logged.
+    pub(crate) refusals: Mutex<VecDeque<(Refusal, u64)>>,
     /// Since when this node's name is refused by its peers.
     pub(crate) name_refused: Mutex<Option<Instant>>,
     pub(crate) running: CancellationToken,
@@ -382,19 +383,19 @@ impl Shell {
         let at = now().0;
         // Ports, times and ages differ from one attempt to the next and say nothing new.
         let gist = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
-        let same = |known: &Refusal| {
+        let same = |(known, _): &(Refusal, u64)| {
             gist(&known.peer) == gist(peer) && gist(&known.reason) == gist(reason)
         };
         let known = refusals.iter().position(same).and_then(|index| refusals.remove(index));
         let logged = match known {
-            Some(known) if at.saturating_sub(known.logged) < LOG_AGAIN => known.logged,
+            Some((_, logged)) if at.saturating_sub(logged) < LOG_AGAIN => logged,
             _ => {
                 tracing::warn!(peer, "{reason}");
                 at
             }
         };
         let (peer, reason) = (peer.to_owned(), reason.to_owned());
-        refusals.push_back(Refusal { at, peer, reason, logged });
+        refusals.push_back((Refusal { at, peer, reason }, logged));
         while refusals.len() > KEPT_REFUSALS {
             refusals.pop_front();
         }

@@ -4,7 +4,7 @@ use crate::clock::now;
 use crate::node::Inner;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
-use tombolo_core::{Declaration, Incarnation, Known, MemberState as CoreState, TableView};
+use tombolo_core::{Declaration, Incarnation, Known, MemberState, TableView};
 
 /// What a node knows of itself, the cluster and the tables, at one moment.
 #[derive(Clone, Debug)]
@@ -67,17 +67,6 @@ pub struct MemberStatus {
     pub linked_to: Vec<String>,
     /// Whether it is this node.
     pub is_self: bool,
-}
-
-/// What this node makes of a member.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum MemberState {
-    /// It is linked, or others hear it.
-    Up,
-    /// Nobody hears it.
-    Down,
-    /// It said goodbye.
-    Left,
 }
 
 /// A link that is up.
@@ -156,7 +145,6 @@ pub struct Refusal {
     pub peer: String,
     /// Why, and what to do.
     pub reason: String,
-    pub(crate) logged: u64,
 }
 
 /// Names of incarnations.
@@ -222,7 +210,7 @@ pub(crate) fn of(inner: &Inner) -> Status {
             addresses: discovered.addresses,
             error: discovered.error,
         },
-        refusals: shell.refusals.lock().iter().cloned().collect(),
+        refusals: shell.refusals.lock().iter().map(|(refusal, _)| refusal.clone()).collect(),
         cuts: shell.cuts.lock().iter().cloned().collect(),
     }
 }
@@ -232,11 +220,7 @@ fn member(known: &Known, names: &Names, is_self: bool) -> MemberStatus {
         name: known.member.id.name.clone(),
         address: known.member.address.clone(),
         started: known.member.id.started / 1_000,
-        state: match known.state {
-            CoreState::Up => MemberState::Up,
-            CoreState::Down => MemberState::Down,
-            CoreState::Left => MemberState::Left,
-        },
+        state: known.state,
         since: known.since.0,
         linked_to: known.member.linked_to.iter().map(|peer| names.name(*peer)).collect(),
         is_self,

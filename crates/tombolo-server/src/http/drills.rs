@@ -4,9 +4,9 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::Shown;
 use super::answer::{self, Refused};
 use super::view::{CutQuery, DrillView};
-use super::Shown;
 
 /// Closes the links with one member and refuses new ones, until [`heal`].
 pub(super) async fn cut(

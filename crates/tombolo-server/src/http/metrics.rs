@@ -61,11 +61,8 @@ fn members(text: &mut Text, status: &Status) {
     // A name may appear with several incarnations, so `started` keeps the series apart.
     text.family("tombolo_member_up", "gauge", "Whether the member is up.");
     for member in members {
-        let labels: Labels<'_> = &[
-            ("member", &member.name),
-            ("started", &member.started),
-            ("address", &member.address),
-        ];
+        let labels: Labels<'_> =
+            &[("member", &member.name), ("started", &member.started), ("address", &member.address)];
         text.sample("tombolo_member_up", labels, u8::from(member.state == MemberState::Up));
     }
     text.family("tombolo_member_state_since_seconds", "gauge", "When its state began, Unix time.");
@@ -91,12 +88,13 @@ fn links(text: &mut Text, links: &[LinkStatus]) {
     family("tombolo_link_round_trip_seconds", "gauge", "The round trip to the peer.", |l| {
         l.round_trip_micros as f64 / 1e6
     });
-    family("tombolo_link_lag_ops", "gauge", "Operations that the peer has not acknowledged.", |l| {
-        l.lag_ops as f64
-    });
-    family("tombolo_link_lag_bytes", "gauge", "Bytes queued for the peer.", |l| {
-        l.lag_bytes as f64
-    });
+    family(
+        "tombolo_link_lag_ops",
+        "gauge",
+        "Operations that the peer has not acknowledged.",
+        |l| l.lag_ops as f64,
+    );
+    family("tombolo_link_lag_bytes", "gauge", "Bytes queued for the peer.", |l| l.lag_bytes as f64);
     family("tombolo_link_received_bytes_total", "counter", "Bytes received.", |l| {
         l.bytes_in as f64
     });

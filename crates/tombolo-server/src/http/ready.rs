@@ -8,12 +8,13 @@ use tombolo::Status;
 /// split, in which each island goes on serving.
 pub(super) fn missing(status: &Status) -> Vec<String> {
     let mut missing = Vec::new();
-    if !status.discovery.works {
-        let error = status.discovery.error.as_deref().unwrap_or("no answer yet");
-        // A node that knows other members is joined, whatever becomes of discovery later.
-        if status.members.iter().all(|member| member.is_self) {
-            missing.push(format!("discovery does not work: {error}"));
-        }
+    let discovery = &status.discovery;
+    let alone = status.members.iter().all(|member| member.is_self);
+    // A node that knows other members is joined, whatever becomes of discovery later; and a
+    // wrong line among right ones is no reason to wait.
+    if !discovery.works && discovery.addresses.is_empty() && alone {
+        let error = discovery.error.as_deref().unwrap_or("no answer yet");
+        missing.push(format!("no node was found yet: {error}"));
     }
     if status.tables.is_empty() {
         missing.push("no table is there yet".to_owned());

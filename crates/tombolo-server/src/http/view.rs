@@ -5,9 +5,7 @@
 //! clock; 64-bit fingerprints are text, because a JSON number is a double to many readers.
 
 use serde::{Deserialize, Serialize};
-use tombolo::{
-    LinkStatus, MemberState, MemberStatus, Refusal, Status, TableStatus, Verdict,
-};
+use tombolo::{LinkStatus, MemberState, MemberStatus, Refusal, Status, TableStatus, Verdict};
 
 /// A view that can be sent.
 pub trait Json: Serialize {

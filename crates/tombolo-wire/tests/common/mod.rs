@@ -119,9 +119,8 @@ pub fn message() -> impl Strategy<Value = Message> {
     let table = || number().prop_map(TableId);
     let report = (table(), incarnation(), vector(), any::<u64>());
     prop_oneof![
-        1 => ".{0,30}".prop_map(|name| Message::Declare {
-            name,
-            declaration: Declaration::default(),
+        1 => (".{0,30}", proptest::option::of(1..u64::MAX)).prop_map(|(name, ttl)| {
+            Message::Declare { name, declaration: Declaration { ttl, ..Declaration::default() } }
         }),
         1 => (table(), number()).prop_map(|(table, seq)| Message::Attach { table, seq }),
         1 => (table(), number()).prop_map(|(table, seq)| Message::Ack { table, seq }),

@@ -1,5 +1,5 @@
 use crate::common::{PATIENCE, cluster, equal, start, tables, until, value, whole};
-use tombolo::{Ack, Node, RawTable};
+use tombolo::{Ack, Declaration, Node, RawTable};
 
 fn cut_apart(one: &[Node], other: &[Node]) {
     for a in one {
@@ -105,4 +105,48 @@ async fn a_partial_split_is_bridged() {
     })
     .await;
     equal(&tables).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_declared_otherwise_is_refused_with_both_declarations() {
+    let (nodes, _) = cluster(3).await;
+    let short = Declaration { ttl: Some(60_000), ..Declaration::default() };
+    let table = nodes[0].create_table("sessions", short).await.unwrap();
+    until("it is everywhere", || nodes[1].raw_table("sessions").is_some()).await;
+    let error = nodes[1].create_table("sessions", Declaration::default()).await.err().unwrap();
+    let text = error.to_string();
+    assert!(text.contains("ttl=60000ms on") && text.contains("owner_down=keep here"), "{text}");
+    let receipt = table.put(b"k", b"v", None).unwrap();
+    table.acknowledged(receipt, Ack::All, PATIENCE).await.unwrap();
+    let expires = |record: Option<tombolo::Record<'_>>| record.unwrap().expires.unwrap();
+    let there = nodes[2].raw_table("sessions").unwrap();
+    assert_eq!(there.read(b"k", expires), table.read(b"k", expires));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_declared_otherwise_on_both_sides_of_a_split_stays_apart() {
+    let (nodes, shared) = cluster(2).await;
+    cut_apart(&nodes[..1], &nodes[1..]);
+    until("they are apart", || nodes.iter().all(|node| node.status().links.is_empty())).await;
+    let mut apart = Vec::new();
+    for (node, ttl) in nodes.iter().zip([60_000, 90_000]) {
+        let declaration = Declaration { ttl: Some(ttl), ..Declaration::default() };
+        let table = node.create_table("torn", declaration).await.unwrap();
+        table.put(node.name().as_bytes(), b"v", None).unwrap();
+        apart.push(table);
+    }
+    nodes.iter().for_each(Node::heal);
+    until("both see the conflict", || {
+        nodes.iter().all(|node| {
+            let status = node.status();
+            let conflicts = status.tables.iter().filter_map(|table| table.conflict.as_ref());
+            conflicts.clone().any(|text| text.contains("60000ms") && text.contains("90000ms"))
+        })
+    })
+    .await;
+    write(&shared[0], b"others", b"go on").await;
+    equal(&shared).await;
+    assert!(apart.iter().all(|table| table.len() == 1), "nothing of it passed");
+    let receipt = apart[0].put(b"k", b"v", None).unwrap();
+    apart[0].acknowledged(receipt, Ack::All, PATIENCE).await.unwrap();
 }

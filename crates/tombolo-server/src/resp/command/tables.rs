@@ -111,23 +111,37 @@ fn parse_create(args: Args<'_>) -> Result<(String, Declaration), Failure> {
     if name.iter().all(u8::is_ascii_digit) {
         return Err(Failure::other("ERR a table's name must not be a number: SELECT takes those"));
     }
+    let mut declaration = Declaration::default();
     let mut words = args.from(3);
     while let Some(word) = words.next() {
         let value = words.next().ok_or(Failure::Syntax)?;
-        // So far every table is of the same kind and policy, so that the words only need to be
-        // right.
-        let (what, accepted) = match word.to_ascii_lowercase().as_slice() {
-            b"kind" => ("KIND", "set"),
-            b"policy" => ("POLICY", "last_writer_wins"),
+        match word.to_ascii_lowercase().as_slice() {
+            // There is one kind and one policy so far, so these words only need to be right.
+            b"kind" => accept("KIND", value, "set")?,
+            b"policy" => accept("POLICY", value, "last_writer_wins")?,
+            b"ttl" => declaration.ttl = Some(parse_ttl(value)?),
             _ => return Err(Failure::Syntax),
-        };
-        if !value.eq_ignore_ascii_case(accepted.as_bytes()) {
-            let value = quoted(value, 128);
-            let text = format!("ERR there is no {what} '{value}'; accepted is: {accepted}");
-            return Err(Failure::Other(text));
         }
     }
-    Ok((String::from_utf8_lossy(name).into_owned(), Declaration::default()))
+    Ok((String::from_utf8_lossy(name).into_owned(), declaration))
+}
+
+fn accept(what: &str, value: &[u8], accepted: &str) -> Result<(), Failure> {
+    if value.eq_ignore_ascii_case(accepted.as_bytes()) {
+        return Ok(());
+    }
+    let value = quoted(value, 128);
+    Err(Failure::Other(format!("ERR there is no {what} '{value}'; accepted is: {accepted}")))
+}
+
+/// Seconds, as Redis counts expiries; the declaration has milliseconds.
+fn parse_ttl(value: &[u8]) -> Result<u64, Failure> {
+    let seconds = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
+    let millis = seconds.filter(|seconds| *seconds > 0).and_then(|s| s.checked_mul(1_000));
+    let value = quoted(value, 128);
+    let refused =
+        || format!("ERR TTL '{value}' is not accepted; accepted is: whole seconds from 1");
+    millis.ok_or_else(|| Failure::Other(refused()))
 }
 
 pub(crate) async fn create_now(
@@ -153,6 +167,9 @@ mod tests {
         let name = |line| with_args(line, |args| parse_create(args).unwrap().0);
         assert_eq!(name("tombolo create sessions"), "sessions");
         assert_eq!(name("tombolo create a.b policy LAST_WRITER_WINS kind set"), "a.b");
+        let ttl = |line| with_args(line, |args| parse_create(args).unwrap().1.ttl);
+        assert_eq!(ttl("tombolo create a"), None);
+        assert_eq!(ttl("tombolo create a TTL 60"), Some(60_000));
     }
 
     #[test]
@@ -165,6 +182,8 @@ mod tests {
             ("tombolo create a policy x", "no POLICY 'x'; accepted is: last_writer_wins"),
             ("tombolo create a kind", "syntax error"),
             ("tombolo create a foo bar", "syntax error"),
+            ("tombolo create a ttl 0", "TTL '0' is not accepted"),
+            ("tombolo create a ttl soon", "whole seconds from 1"),
         ];
         for (line, part) in cases {
             let refusal = with_args(line, |args| parse_create(args).unwrap_err().to_string());
