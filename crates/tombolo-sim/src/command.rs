@@ -163,13 +163,15 @@ fn report(counts: &Counts, begun: Instant, threads: usize) {
     let seconds = begun.elapsed().as_secs_f64();
     println!(
         "{} schedules, {} steps, {} operations, {} frames, {} syncs, {} tombstones dropped on the \
-         way, in {seconds:.1} s ({:.0} schedules/s on {threads} threads)",
+         way, {} times copies that differed, in {seconds:.1} s ({:.0} schedules/s on {threads} \
+         threads)",
         counts.schedules,
         counts.steps,
         counts.ops,
         counts.frames,
         counts.syncs,
         counts.dropped,
+        counts.differing,
         counts.schedules as f64 / seconds,
     );
     let kinds = FAULTS.iter().map(|fault| format!("{fault:?} {}", counts.faults.of(*fault)));

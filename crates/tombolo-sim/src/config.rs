@@ -78,10 +78,6 @@ impl Config {
 
     /// The limits of every table: one key a chunk, so that an answer takes many steps.
     pub fn limits(&self) -> Limits {
-        Limits {
-            max_drift: self.max_drift,
-            removed_ahead: 6,
-            chunk_bytes: 1,
-        }
+        Limits { max_drift: self.max_drift, removed_ahead: 6, chunk_bytes: 1 }
     }
 }

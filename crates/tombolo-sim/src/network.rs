@@ -68,13 +68,7 @@ pub struct Link {
 impl Link {
     /// A new link whose both ends are up.
     pub fn new(generation: u64, ends: [usize; 2]) -> Link {
-        Link {
-            generation,
-            ends,
-            up: [true; 2],
-            queues: Default::default(),
-            suspended: [false; 2],
-        }
+        Link { generation, ends, up: [true; 2], queues: Default::default(), suspended: [false; 2] }
     }
 
     /// Which end `process` is.

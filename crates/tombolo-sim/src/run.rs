@@ -38,6 +38,9 @@ pub fn run_seed<S: Store + Default>(seed: u64, steps: usize, traced: bool) -> Ou
     }));
     let played = played.unwrap_or_else(|panic| Err(of_panic(panic.as_ref())));
     world.counts.schedules = 1;
+    if traced && played.is_err() {
+        world.trace_state();
+    }
     let trace = std::mem::take(&mut world.trace);
     Outcome {
         seed,

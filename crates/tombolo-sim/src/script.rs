@@ -11,7 +11,7 @@
 //! | `unlink A B` | the link goes down; A finds out, then B |
 //! | `half A B` | the link goes down, and only A finds out |
 //! | `cut A B`, `cut-way A B`, `heal A B` | cuts and heals, both ways or one |
-//! | `hold A B LANE MS` | nothing arrives on the lane for that long (`messages`, `ops`, `control`) |
+//! | `hold A B LANE MS` | nothing arrives on the lane (`messages`, `ops`, `control`) that long |
 //! | `overflow A B` | what A has queued of ops to B is dropped, and no more are queued |
 //! | `clock N MS` | the clock of N is ahead by that much |
 //! | `put N KEY VALUE [MS]`, `del N KEY` | a client writes on N; the value expires after MS |

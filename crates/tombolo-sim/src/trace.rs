@@ -55,9 +55,8 @@ impl Trace {
 
     /// The last lines that concern one of `slots`; all nodes if there are none.
     pub fn last(&self, slots: &[usize], most: usize) -> Vec<&Line> {
-        let concerned = |line: &&Line| {
-            slots.is_empty() || line.slots.iter().any(|slot| slots.contains(slot))
-        };
+        let concerned =
+            |line: &&Line| slots.is_empty() || line.slots.iter().any(|slot| slots.contains(slot));
         let mut last: Vec<&Line> = self.lines().iter().rev().filter(concerned).take(most).collect();
         last.reverse();
         last

@@ -21,6 +21,7 @@
 //! `quietly` before a command leaves out what it led to. `a.3` is the third write of `a` in a
 //! table. A second process called `a` is `a2`.
 
+mod lane;
 mod process;
 mod render;
 mod world;

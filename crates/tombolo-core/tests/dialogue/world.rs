@@ -1,20 +1,12 @@
 //! The nodes of a dialogue, what is on its way between them, and the commands of a script.
 
+use super::lane::{Packet, Way, arrow, is_bounded, number};
 use super::process::{Op, Process};
 use super::render::{Names, label};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tombolo_core::{
     Answer, Arrival, Declaration, Effect, Event, Incarnation, Message, Millis, NodeId, TableId,
 };
-
-/// What travels. One first-in first-out lane each way is one of the orders that two lanes allow.
-enum Packet {
-    Op(TableId, Op),
-    Message(Message),
-}
-
-/// From one node to another.
-type Way = (String, String);
 
 /// All nodes of a dialogue. Nothing happens in it but by command.
 pub struct World {
@@ -401,18 +393,4 @@ impl World {
             }
         }
     }
-}
-
-/// Whether a packet counts against the bound of a queue and is dropped from a full one.
-fn is_bounded(packet: &Packet) -> bool {
-    matches!(packet, Packet::Op(..) | Packet::Message(Message::Ack { .. }))
-}
-
-fn arrow(way: &str) -> Way {
-    let (from, to) = way.split_once("->").unwrap_or_else(|| panic!("`{way}` is no FROM->TO"));
-    (from.to_string(), to.to_string())
-}
-
-fn number(word: &str) -> u64 {
-    word.parse().unwrap_or_else(|_| panic!("`{word}` is no number"))
 }

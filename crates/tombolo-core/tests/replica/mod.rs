@@ -1,5 +1,7 @@
 //! Replicas for the laws: tables that write, take in ops, and sync in single steps.
 
+pub mod history;
+
 use std::collections::{BTreeMap, VecDeque};
 use tombolo_core::{
     Answered, Arrival, BTreeStore, Change, Dot, Entry, Finished, Incarnation, Limits, Millis,
@@ -17,10 +19,13 @@ pub struct Op {
     pub replaces: Vec<Dot>,
 }
 
+/// What the keys hold.
+pub type Contents = BTreeMap<Vec<u8>, Vec<Entry>>;
+
 /// Everything of a table that the laws speak of.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Snapshot {
-    pub entries: BTreeMap<Vec<u8>, Vec<Entry>>,
+    pub entries: Contents,
     pub seen: VersionVector,
     pub fingerprint: u64,
     pub removed_ahead: Vec<Dot>,
@@ -85,7 +90,7 @@ impl Replica {
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        let mut entries: BTreeMap<Vec<u8>, Vec<Entry>> = BTreeMap::new();
+        let mut entries = Contents::new();
         let store = self.table.store();
         for bucket in 0..store.buckets() {
             store.visit(bucket, &mut |key, entry| {
@@ -127,7 +132,7 @@ impl Replica {
 
 /// Law d, computed without a table: of all events of a key the one with the highest stamp, and of
 /// equal stamps that with the highest dot.
-pub fn winners<'a>(events: impl IntoIterator<Item = &'a Op>) -> BTreeMap<Vec<u8>, Vec<Entry>> {
+pub fn winners<'a>(events: impl IntoIterator<Item = &'a Op>) -> Contents {
     let mut best: BTreeMap<&[u8], &Entry> = BTreeMap::new();
     let rank = |entry: &Entry| -> (Stamp, Dot) { (entry.stamp, entry.dot) };
     for op in events {

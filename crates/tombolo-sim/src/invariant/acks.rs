@@ -22,11 +22,7 @@ pub(super) fn check<S: Store + Default>(
 ) -> Result<Told, Violation> {
     let me = view.process.incarnation;
     let truth = view.process.truth.get(&view.table);
-    let mut told = Told {
-        held_up_to: BTreeMap::new(),
-        held: Vec::new(),
-        done_up_to: 0,
-    };
+    let mut told = Told { held_up_to: BTreeMap::new(), held: Vec::new(), done_up_to: 0 };
     let last = view.process.look(view.table, |t| t.last_written()).unwrap_or(0);
     view.process.look(view.table, |table| {
         for (peer, contact) in table.contacts() {

@@ -2,7 +2,7 @@
 //! ever", and rule 9: what expired is never revived. So what was live on a process and is not any
 //! more never comes back there, and a tombstone never becomes a value again.
 
-use super::{Violation, View};
+use super::{View, Violation};
 use crate::world::World;
 use std::collections::BTreeMap;
 use tombolo_core::{Dot, Store, TableId};

@@ -12,13 +12,17 @@ use tombolo_core::Store;
 pub(super) fn check<S: Store + Default>(world: &World<S>, view: &View<'_, S>) -> Checked {
     // A delete that stability has dropped at the answerer is covered by what a sync claims in its
     // last step, after what it replaced was removed; the forgetting of members lets that last.
-    let deletes_count = world.config.forgetting || is_finishing(world, view);
+    let deletes_count = || world.config.forgetting || is_finishing(world, view);
     for key in view.log.keys() {
         for op in view.log.newest_first(key) {
-            if view.is_live(op.dot) || (op.value.is_none() && deletes_count) {
+            if view.is_live(op.dot) {
                 break;
             }
+            let is_delete = op.value.is_none() || world.oracle.may_be_over(op.expires);
             if !view.has(op.dot) {
+                if is_delete && deletes_count() {
+                    break;
+                }
                 continue;
             }
             if op.value.is_some() && !world.oracle.may_be_over(op.expires) {

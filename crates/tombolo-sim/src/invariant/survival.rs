@@ -5,6 +5,7 @@
 //! or it expired.
 
 use super::{Checked, View};
+use crate::oracle::Op;
 use crate::world::World;
 use tombolo_core::Store;
 
@@ -20,9 +21,9 @@ pub(super) fn check<S: Store + Default>(world: &World<S>) -> Checked {
                     continue;
                 }
                 let newer = log.newest_first(&op.key).take_while(|o| o.rank() > op.rank());
-                let weak = world.config.forgetting;
-                let excused = |o: &crate::oracle::Op| view.knows(o.dot) || weak && o.value.is_none();
-                if !{ newer }.any(excused) {
+                let is_delete = |o: &Op| o.value.is_none() || world.oracle.may_be_over(o.expires);
+                let forgotten = |o: &Op| world.config.forgetting && is_delete(o);
+                if !{ newer }.any(|o| view.knows(o.dot) || forgotten(o)) {
                     let text = format!("{op:?} was acknowledged and is lost");
                     return Err(view.violation("acknowledged writes survive", text));
                 }

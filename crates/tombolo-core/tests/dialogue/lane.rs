@@ -1,0 +1,27 @@
+//! What is on its way between two nodes.
+
+use super::process::Op;
+use tombolo_core::{Message, TableId};
+
+/// What travels. One first-in first-out lane each way is one of the orders that two lanes allow.
+pub enum Packet {
+    Op(TableId, Op),
+    Message(Message),
+}
+
+/// From one node to another.
+pub type Way = (String, String);
+
+/// Whether a packet counts against the bound of a queue and is dropped from a full one.
+pub fn is_bounded(packet: &Packet) -> bool {
+    matches!(packet, Packet::Op(..) | Packet::Message(Message::Ack { .. }))
+}
+
+pub fn arrow(way: &str) -> Way {
+    let (from, to) = way.split_once("->").unwrap_or_else(|| panic!("`{way}` is no FROM->TO"));
+    (from.to_string(), to.to_string())
+}
+
+pub fn number(word: &str) -> u64 {
+    word.parse().unwrap_or_else(|_| panic!("`{word}` is no number"))
+}
