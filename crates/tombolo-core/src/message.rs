@@ -15,6 +15,7 @@ use crate::declaration::Declaration;
 use crate::entry::{Entry, EntryRef};
 use crate::id::{Incarnation, TableId};
 use crate::members::Member;
+use crate::time::Stamp;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -100,6 +101,10 @@ pub enum SyncBody {
     Begin {
         /// S of the rules.
         seen: VersionVector,
+        /// The answerer's clock. What `seen` covers may be a delete that the answerer has dropped
+        /// since, so that its stamp comes with no entry: the asker's next write must be newer all
+        /// the same.
+        clock: Stamp,
     },
     /// 4c: a piece of the walk.
     Chunk(Chunk),

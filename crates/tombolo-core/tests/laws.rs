@@ -306,6 +306,8 @@ impl Pair {
         }
         self.left.check_counts();
         self.right.check_counts();
+        self.left.check_nothing_older_shown();
+        self.right.check_nothing_older_shown();
     }
 
     /// The link breaks, in the middle of whatever passes on it.

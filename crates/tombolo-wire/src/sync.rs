@@ -7,7 +7,7 @@ use crate::parts::{
 };
 use crate::read::{Read, Reader};
 use crate::write;
-use tombolo_core::{Chunk, ChunkKey, Incarnation, LiveSet, SyncBody};
+use tombolo_core::{Chunk, ChunkKey, Incarnation, LiveSet, Stamp, SyncBody};
 
 const ASK: u8 = 1;
 const BEGIN: u8 = 2;
@@ -25,9 +25,10 @@ pub(crate) fn write_body(out: &mut Vec<u8>, body: &SyncBody) {
             write_map(out, live_beyond, write_set);
             write_map(out, sums, |out, sum| write::u64(out, *sum));
         }
-        SyncBody::Begin { seen } => {
+        SyncBody::Begin { seen, clock } => {
             out.push(BEGIN);
             write_vector(out, seen);
+            write::u64(out, clock.0);
         }
         SyncBody::Chunk(chunk) => {
             out.push(CHUNK);
@@ -60,7 +61,7 @@ pub(crate) fn read_body(reader: &mut Reader<'_>) -> Read<SyncBody> {
         BEGIN => {
             reader.rename("sync begin");
             let seen = read_vector(reader, "seen")?;
-            Ok(SyncBody::Begin { seen })
+            Ok(SyncBody::Begin { seen, clock: Stamp(reader.u64("clock")?) })
         }
         CHUNK => {
             reader.rename("sync chunk");

@@ -148,8 +148,9 @@ fn sync_ask() {
 #[test]
 fn sync_begin() {
     check(
-        sync(SyncBody::Begin { seen: vector() }),
-        "1f000000 05 a100000000000000 02 02 02 5100000000000000 05 5200000000000000 ac02",
+        sync(SyncBody::Begin { seen: vector(), clock: Stamp(7) }),
+        "27000000 05 a100000000000000 02 02 02 5100000000000000 05 5200000000000000 ac02 \
+         0700000000000000",
     );
 }
 

@@ -215,7 +215,7 @@ impl Shell {
             Notice::Differs { table, peer } => {
                 let table = self.table(table).map(|table| table.name.clone());
                 let peer = self.mesh.link(peer).map(|link| link.peer.name.clone());
-                tracing::error!(?table, ?peer, "the table differs from the peer's; comparing both");
+                tracing::warn!(?table, ?peer, "the table differs from the peer's; comparing both");
             }
             Notice::Synced { table, peer } => {
                 let table = self.table(table).map(|table| table.name.clone());

@@ -16,6 +16,11 @@ impl Clock {
         self.last
     }
 
+    /// The highest stamp given out or observed.
+    pub fn last(&self) -> Stamp {
+        self.last
+    }
+
     /// Makes every later stamp higher than `stamp`.
     pub fn observe(&mut self, stamp: Stamp) {
         self.last = self.last.max(stamp);

@@ -47,7 +47,7 @@ pub struct Settings {
     /// How often `seen` is reported to the peers, if it changed.
     pub report_interval: u64,
     /// How long a peer may be known to have what this node lacks, before it is asked although no
-    /// gap was met. Tables that differ although they have seen the same are compared after ten
+    /// gap was met. Tables that differ although they have seen the same are compared after five
     /// times that.
     pub sync_interval: u64,
     /// After how much silence an open sync is asked for again.
@@ -188,8 +188,9 @@ pub enum Notice {
         /// The newer process.
         by: NodeId,
     },
-    /// A table has another fingerprint than a peer's although both have seen the same, which no rule
-    /// allows. They are being compared, record by record.
+    /// A table has had another fingerprint than a peer's for long although both have seen the same,
+    /// and is being compared with it. It may happen after a process died that not everybody had
+    /// met.
     Differs {
         /// The table.
         table: TableId,

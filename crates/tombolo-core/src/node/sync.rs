@@ -92,8 +92,8 @@ impl<T: Tables> Node<T> {
                 let message = Message::Sync { table, session, body };
                 self.effects.push(Effect::Send { to: from, message });
             }
-            SyncBody::Begin { seen } => {
-                self.surroundings.with(table, |t| t.on_begin(from, session, seen, now));
+            SyncBody::Begin { seen, clock } => {
+                self.surroundings.with(table, |t| t.on_begin(from, session, seen, clock, now));
             }
             SyncBody::Chunk(chunk) => {
                 self.surroundings.with(table, |t| t.on_chunk(from, session, &chunk, now));
@@ -152,9 +152,9 @@ impl<T: Tables> Node<T> {
         }
     }
 
-    /// The tables that have differed from a peer's for long although both have seen the same. No
-    /// rule lets that happen but for the moments in which expired values are swept; if it does
-    /// all the same, a sync mends it.
+    /// The tables that have differed from a peer's for long although both have seen the same. For a
+    /// moment that is so whenever one node sweeps expired values before the other; for longer it
+    /// takes dots of a process that died before everybody had met it. A sync ends both.
     fn differing(&mut self, now: Millis) -> Vec<(Incarnation, TableId)> {
         let mut found = Vec::new();
         for (id, state) in &mut self.tables {
@@ -163,7 +163,7 @@ impl<T: Tables> Node<T> {
                     continue;
                 }
                 let since = state.differs.entry(*peer).or_insert(now);
-                if now.since(*since) >= 10 * self.settings.sync_interval {
+                if now.since(*since) >= 5 * self.settings.sync_interval {
                     *since = now;
                     found.push((*peer, *id));
                 }

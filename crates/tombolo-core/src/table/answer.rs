@@ -84,7 +84,7 @@ impl<S: Store> Table<S> {
             todo: Vec::new(),
         };
         self.scans.insert(peer, scan);
-        SyncBody::Begin { seen: mine }
+        SyncBody::Begin { seen: mine, clock: self.clock.last() }
     }
 
     /// Whether an answer to `peer` is under way.

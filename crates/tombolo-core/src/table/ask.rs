@@ -5,7 +5,7 @@ use crate::clock::{Dot, DotSet, Dots, VersionVector};
 use crate::id::Incarnation;
 use crate::message::{Chunk, ChunkKey, LiveSet, SyncBody};
 use crate::store::Store;
-use crate::time::Millis;
+use crate::time::{Millis, Stamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -63,8 +63,16 @@ impl<S: Store> Table<S> {
         self.asks.remove(&peer);
     }
 
-    /// `peer` began to answer: its `seen` at the capture.
-    pub fn on_begin(&mut self, peer: Incarnation, session: u64, seen: VersionVector, now: Millis) {
+    /// `peer` began to answer: its `seen` and its clock at the capture.
+    pub fn on_begin(
+        &mut self,
+        peer: Incarnation,
+        session: u64,
+        seen: VersionVector,
+        clock: Stamp,
+        now: Millis,
+    ) {
+        self.clock.observe(clock);
         if let Some(asking) = self.asks.get_mut(&peer).filter(|asking| asking.session == session) {
             asking.heard = now;
             asking.seen = Some(seen);

@@ -155,7 +155,7 @@ impl Names {
                 self.dot_sets(live_beyond),
                 list(sums.values().map(|sum| self.sum(*sum).to_string()))
             ),
-            SyncBody::Begin { seen } => format!("begin, seen {}", self.vector(seen)),
+            SyncBody::Begin { seen, .. } => format!("begin, seen {}", self.vector(seen)),
             SyncBody::Chunk(chunk) => self.chunk(chunk),
             SyncBody::Done { live, removed_ahead } => {
                 let set = |set: &LiveSet| {

@@ -105,6 +105,17 @@ impl Replica {
         }
     }
 
+    /// No key holds anything older than an event of it that the replica has written or taken in,
+    /// also when that was a delete that is stable and forgotten.
+    pub fn check_nothing_older_shown(&self) {
+        let newest = winners(&self.told);
+        for (key, held) in self.snapshot().entries {
+            let told = newest.get(&key).into_iter().flatten().next();
+            let older = |told: &Entry| (held[0].stamp, held[0].dot) < (told.stamp, told.dot);
+            assert!(!told.is_some_and(older), "{:?} is older than {told:?}", held[0]);
+        }
+    }
+
     /// Law e: what the table counts is what a walk over its store finds.
     pub fn check_counts(&self) {
         let Snapshot { entries, fingerprint, seen, removed_ahead } = self.snapshot();
@@ -177,7 +188,9 @@ impl Answers {
         let (table, from, now) = (&mut asker.table, answerer.id, Millis(0));
         match body {
             SyncBody::Ask { .. } => panic!("an answer is not an Ask"),
-            SyncBody::Begin { seen } => table.on_begin(from, session, seen, now),
+            SyncBody::Begin { seen, clock } => {
+                table.on_begin(from, session, seen, clock, now);
+            }
             SyncBody::Chunk(chunk) => table.on_chunk(from, session, &chunk, now),
             SyncBody::Done { live, removed_ahead } => {
                 table.on_done(from, session, live, removed_ahead, now);

@@ -88,7 +88,8 @@ fn sync_body() -> impl Strategy<Value = SyncBody> {
         .prop_map(|(live, removed_ahead)| SyncBody::Done { live, removed_ahead });
     prop_oneof![
         ask,
-        vector().prop_map(|seen| SyncBody::Begin { seen }),
+        (vector(), number())
+            .prop_map(|(seen, clock)| SyncBody::Begin { seen, clock: Stamp(clock) }),
         chunk().prop_map(SyncBody::Chunk),
         done,
     ]

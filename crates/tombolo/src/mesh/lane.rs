@@ -33,7 +33,9 @@ pub(crate) struct Lane {
 
 #[derive(Default)]
 struct Queue {
-    /// What must arrive in any case: declarations, acknowledgements, syncs.
+    /// What must arrive in any case: declarations, attachments, acknowledgements, syncs. It goes
+    /// before the ops that wait: an attachment may overtake ops of before it, never the reverse,
+    /// or the peer would take ops that were dropped before it for ops of before the link.
     messages: Vec<u8>,
     /// What a sync can make up for.
     ops: Vec<u8>,
@@ -156,8 +158,7 @@ impl Lane {
         }
     }
 
-    /// Takes what is queued into the empty `out`, messages first: a table's declaration must come
-    /// before its ops, and nothing else cares. Returns if there was nothing.
+    /// Takes what is queued into the empty `out`, messages first. Returns if there was nothing.
     fn refill(&self, out: &mut Out) -> Option<Flushed> {
         if out.bytes.capacity() > KEPT_CAPACITY {
             out.bytes = Vec::new();

@@ -64,13 +64,10 @@ impl Link {
                 self.control.push_message(|out| tombolo_wire::encode_message(out, message));
                 self.flush_control();
             }
-            // It says where the ops start that follow it, so it goes where they go.
-            Message::Attach { .. } => {
-                let mut bytes = Vec::new();
-                tombolo_wire::encode_message(&mut bytes, message);
-                self.data.push_op(&bytes);
-            }
-            Message::Declare { .. } | Message::Ack { .. } | Message::Sync { .. } => {
+            Message::Declare { .. }
+            | Message::Attach { .. }
+            | Message::Ack { .. }
+            | Message::Sync { .. } => {
                 self.data.push_message(|out| tombolo_wire::encode_message(out, message));
             }
         }
