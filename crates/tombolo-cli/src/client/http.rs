@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn what_is_not_whole_or_not_http_is_an_error() {
         let error = |bytes| ask(bytes).unwrap_err().to_string();
-        assert_eq!(error(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nno"), "the answer was cut off");
+        assert_eq!(
+            error(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nno"),
+            "the answer was cut off"
+        );
         assert_eq!(error(b"-ERR unknown command\r\n"), "what answers does not speak HTTP");
         assert_eq!(error(b"SSH-2.0-x\r\n\r\n"), "what answers does not speak HTTP");
         assert!(ask(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n").is_err());

@@ -40,7 +40,7 @@ impl Client {
     /// # Errors
     ///
     /// When the connection breaks or time runs out.
-    pub fn call(&mut self, command: &[&str]) -> io::Result<Reply> {
+    pub fn call<S: AsRef<str>>(&mut self, command: &[S]) -> io::Result<Reply> {
         let mut replies = self.pipeline(&[command])?;
         replies.pop().ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
@@ -81,7 +81,9 @@ impl Client {
             ":" => Ok(Reply::Integer(number()?)),
             "_" => Ok(Reply::Bulk(None)),
             "$" => self.bulk(number()?),
-            "*" => (0..number()?).map(|_| self.reply()).collect::<io::Result<_>>().map(Reply::Array),
+            "*" => {
+                (0..number()?).map(|_| self.reply()).collect::<io::Result<_>>().map(Reply::Array)
+            }
             _ => Err(wrong()),
         }
     }

@@ -86,9 +86,8 @@ pub(super) fn truth(text: &str) -> Option<bool> {
     text.parse().ok()
 }
 
-pub(super) const FILTER: &str =
-    "off, error, warn, info, debug or trace, or TARGET=LEVEL such as tombolo=debug, \
-     or several of them with commas between";
+pub(super) const FILTER: &str = "off, error, warn, info, debug or trace, or TARGET=LEVEL such as \
+     tombolo=debug, or several of them with commas between";
 
 /// A word alone must be a level: the library takes any other for a target, so that a level with
 /// a slip of the pen would switch the log off.
