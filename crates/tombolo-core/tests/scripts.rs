@@ -21,6 +21,7 @@ macro_rules! scripts {
 scripts! {
     a_broken_link_in_the_middle_of_a_sync,
     a_delete_becomes_stable,
+    a_first_sync_cut_off,
     a_mismatched_declaration,
     a_node_between_two_others,
     a_restart,

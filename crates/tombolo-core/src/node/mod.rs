@@ -233,6 +233,8 @@ pub struct Node<T> {
     /// with it.
     name_taken: bool,
     born: Millis,
+    /// Since when there is no link, if there was one.
+    apart_since: Option<Millis>,
     last_report: Millis,
     effects: Vec<Effect>,
 }
@@ -253,6 +255,7 @@ impl<T: Tables> Node<T> {
             started: false,
             name_taken: false,
             born: now,
+            apart_since: None,
             last_report: now,
             effects: Vec::new(),
         }
@@ -315,6 +318,7 @@ impl<T: Tables> Node<T> {
         if self.links.remove(&incarnation).is_none() {
             return;
         }
+        self.apart_since = Some(now);
         self.members.unlinked(peer, now);
         self.dials.unlinked(peer, now);
         self.answering.retain(|(to, _)| *to != incarnation);

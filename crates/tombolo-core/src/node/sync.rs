@@ -111,6 +111,7 @@ impl<T: Tables> Node<T> {
         let Some(state) = self.tables.get_mut(&table) else {
             return;
         };
+        state.synced = true;
         if let Some(synced) = state.peers.get_mut(&peer) {
             *synced = true;
         }
@@ -183,18 +184,12 @@ impl<T: Tables> Node<T> {
         for (id, state) in &mut self.tables {
             let (seen, fingerprint) =
                 self.surroundings.with(*id, |table| (table.seen(), table.fingerprint()));
-            for peer in state.peers.keys() {
-                let (told, told_fingerprint) = state.reported.entry(*peer).or_default();
-                let news = seen.beyond(told);
-                // A table also changes when values expire, or come without all before them.
-                if news.is_empty() && *told_fingerprint == fingerprint {
-                    continue;
+            let peers: Vec<Incarnation> = state.peers.keys().copied().collect();
+            let me = self.settings.id.incarnation();
+            for to in peers {
+                if let Some(message) = state.report(*id, to, me, &seen, fingerprint) {
+                    self.effects.push(Effect::Send { to, message });
                 }
-                told.join(&news);
-                *told_fingerprint = fingerprint;
-                let about = self.settings.id.incarnation();
-                let message = Message::Report { table: *id, about, seen: news, fingerprint };
-                self.effects.push(Effect::Send { to: *peer, message });
             }
         }
         self.pass_on_reports();
@@ -211,15 +206,14 @@ impl<T: Tables> Node<T> {
             apart.insert(to, unheard.copied().collect());
         }
         for (to, unheard) in apart.iter().filter(|(_, unheard)| !unheard.is_empty()) {
-            for (id, _) in self.tables.iter().filter(|(_, state)| state.peers.contains_key(to)) {
+            let tables = self.tables.iter_mut().filter(|(_, state)| state.peers.contains_key(to));
+            for (id, state) in tables {
                 self.surroundings.with(*id, |table| {
                     for about in unheard {
-                        let Some((seen, fingerprint)) = table.reported(*about) else {
-                            continue;
-                        };
-                        let (seen, about) = (seen.clone(), *about);
-                        let message = Message::Report { table: *id, about, seen, fingerprint };
-                        self.effects.push(Effect::Send { to: *to, message });
+                        let Some((seen, fingerprint)) = table.reported(*about) else { continue };
+                        if let Some(message) = state.report(*id, *to, *about, seen, fingerprint) {
+                            self.effects.push(Effect::Send { to: *to, message });
+                        }
                     }
                 });
             }

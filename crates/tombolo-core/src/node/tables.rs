@@ -1,6 +1,7 @@
 //! Declared tables: how they appear on every node, and when they may be written.
 
 use super::{Effect, Node, Notice, Tables};
+use crate::clock::VersionVector;
 use crate::declaration::Declaration;
 use crate::error::DeclarationMismatch;
 use crate::id::{Incarnation, TableId};
@@ -20,8 +21,10 @@ pub(super) struct TableState {
     /// The linked peers that declare it otherwise.
     pub(super) mismatches: BTreeMap<Incarnation, Declaration>,
     pub(super) writable: bool,
-    /// The `seen` and the fingerprint that each peer was told last.
-    pub(super) reported: BTreeMap<Incarnation, (crate::clock::VersionVector, u64)>,
+    /// Whether a sync was ever completed.
+    pub(super) synced: bool,
+    /// What each peer was told last about each member: its `seen` and its fingerprint.
+    reported: BTreeMap<(Incarnation, Incarnation), (VersionVector, u64)>,
     /// Since when it differs from a peer's that has seen the same.
     pub(super) differs: BTreeMap<Incarnation, Millis>,
     /// The next bucket to sweep.
@@ -37,6 +40,7 @@ impl TableState {
             peers: BTreeMap::new(),
             mismatches: BTreeMap::new(),
             writable: false,
+            synced: false,
             reported: BTreeMap::new(),
             differs: BTreeMap::new(),
             sweep: 0,
@@ -46,8 +50,29 @@ impl TableState {
     pub(super) fn unlinked(&mut self, peer: Incarnation) {
         self.peers.remove(&peer);
         self.mismatches.remove(&peer);
-        self.reported.remove(&peer);
+        self.reported.retain(|(to, _), _| *to != peer);
         self.differs.remove(&peer);
+    }
+
+    /// The report for `to` that `about` has seen so much, as far as `to` was not told; none if it
+    /// was told all.
+    pub(super) fn report(
+        &mut self,
+        table: TableId,
+        to: Incarnation,
+        about: Incarnation,
+        seen: &VersionVector,
+        fingerprint: u64,
+    ) -> Option<Message> {
+        let (told, told_fingerprint) = self.reported.entry((to, about)).or_default();
+        let news = seen.beyond(told);
+        // A table also changes when values expire, or come without all before them.
+        if news.is_empty() && *told_fingerprint == fingerprint {
+            return None;
+        }
+        told.join(&news);
+        *told_fingerprint = fingerprint;
+        Some(Message::Report { table, about, seen: news, fingerprint })
     }
 
     /// The linked peers that the table still has to be synced with.
@@ -157,8 +182,14 @@ impl<T: Tables> Node<T> {
                 let since = link.since.max(state.created);
                 !known && now.since(since) < self.settings.patience
             });
-            let synced = state.peers.is_empty() || state.peers.values().any(|synced| *synced);
-            if !silent && synced {
+            // Nobody to be filled from: no peer was ever met, all that are linked declare it
+            // otherwise, or the link broke before the first sync was over and nobody came back.
+            let nobody = state.peers.is_empty()
+                && (!self.links.is_empty()
+                    || self
+                        .apart_since
+                        .is_none_or(|since| now.since(since) >= self.settings.patience));
+            if !silent && (state.synced || nobody) {
                 state.writable = true;
                 self.effects.push(Effect::Writable { table: *id });
             }
