@@ -38,7 +38,7 @@ pub struct Table<K, V> {
     raw: RawTable,
     ack: Ack,
     timeout: Duration,
-    types: PhantomData<fn(K, V) -> (K, V)>,
+    types: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K, V> Clone for Table<K, V> {

@@ -39,6 +39,7 @@ fn view() -> StatusView {
             kind: "set".into(),
             policy: "last_writer_wins".into(),
             owner_down: "keep".into(),
+            ttl_millis: None,
             records: 1_002_003,
             tombstones: 4,
             fingerprint: "00000000000000ff".into(),

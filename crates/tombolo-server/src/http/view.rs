@@ -187,6 +187,8 @@ pub struct TableView {
     pub policy: String,
     /// What readers see of a down node's records, such as `keep`.
     pub owner_down: String,
+    /// After how many milliseconds a record expires that has no expiry of its own.
+    pub ttl_millis: Option<u64>,
     /// Live records.
     pub records: usize,
     /// Deletes and expired records that are not yet known to be everywhere.
@@ -218,6 +220,7 @@ impl TableView {
             kind: declaration.kind.to_string(),
             policy: declaration.policy.to_string(),
             owner_down: declaration.owner_down.to_string(),
+            ttl_millis: declaration.ttl,
             records: table.records,
             tombstones: table.tombstones,
             fingerprint: format!("{:016x}", table.fingerprint),

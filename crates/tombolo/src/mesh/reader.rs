@@ -125,10 +125,9 @@ fn take_in(shell: &Arc<Shell>, link: &Arc<Link>, bytes: &[u8]) -> Result<usize, 
         }
         let (ops, after) = rest.split_at(count);
         rest = after;
-        if let Some(table) = take_in_ops(shell, link, ops)? {
-            if !touched.iter().any(|known| Arc::ptr_eq(known, &table)) {
-                touched.push(table);
-            }
+        let Some(table) = take_in_ops(shell, link, ops)? else { continue };
+        if !touched.iter().any(|known| Arc::ptr_eq(known, &table)) {
+            touched.push(table);
         }
     }
     for table in &touched {

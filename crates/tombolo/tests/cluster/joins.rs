@@ -54,6 +54,7 @@ async fn a_node_that_starts_anew_is_whole_again_ten_times_in_a_row() {
     for number in 0..2_000u32 {
         shared[0].put(&number.to_be_bytes(), &[1; 64], None).unwrap();
     }
+    equal(&shared).await;
     for round in 0..10u32 {
         let (node, table) = (nodes.pop().unwrap(), shared.pop().unwrap());
         drop((node, table));
