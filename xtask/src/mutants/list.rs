@@ -20,8 +20,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "1: a fresh process does not wait",
         seeds: 500,
         file: "node/tables.rs",
-        right: "let synced = state.peers.is_empty() || state.peers.values().any(|synced| *synced);",
-        wrong: "let synced = true;",
+        right: "if !silent && (state.synced || nobody) {",
+        wrong: "let _ = nobody;\n            if !silent {",
     },
     Mutant {
         name: "2: replaces is ignored",
