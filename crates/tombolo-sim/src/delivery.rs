@@ -107,7 +107,7 @@ impl<S: Store + Default> World<S> {
             self.procs[process].node.tables().plan(steps, now, wanted);
         }
         let awaited = self.procs[process].node.members().awaited().len();
-        let effects = self.procs[process].node.handle(now, Event::Tick);
+        let effects = self.procs[process].node.handle(now, Event::Tick { wall: now });
         if self.procs[process].node.members().awaited().len() < awaited {
             self.fault(Fault::Forgotten, &[self.procs[process].slot]);
         }

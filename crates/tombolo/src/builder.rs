@@ -1,7 +1,7 @@
 //! Describing and starting a node.
 
 use crate::acknowledged::Ack;
-use crate::clock::{now, unix_micros};
+use crate::clock::{now, steady, unix_micros};
 use crate::driver::{self, Discovered, Timers};
 use crate::mesh::Mesh;
 use crate::mesh::accept;
@@ -216,7 +216,7 @@ impl NodeBuilder {
             mesh: Arc::clone(&mesh),
         };
         let settings = Settings::new(id.clone(), address.clone());
-        let node = tombolo_core::Node::new(settings, surroundings, now());
+        let node = tombolo_core::Node::new(settings, surroundings, steady());
         let swim = Swim::new(&id, &address, swim::Settings::default(), rand::random());
         let (cluster, secret) = (self.cluster, self.secret);
         let local = Local { id, cluster, address, secret, max_drift, clock: now };

@@ -1,6 +1,7 @@
-//! The only wall clock in production.
+//! The only clocks in production.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tombolo_core::Millis;
 
 /// Milliseconds since the Unix epoch: the clock that a record's `expires` is compared with.
@@ -10,6 +11,14 @@ pub fn unix_millis() -> u64 {
 
 pub(crate) fn now() -> Millis {
     Millis(since_epoch().as_millis() as u64)
+}
+
+/// The wall clock as it would be had nobody set it since the process first asked: for all that
+/// waits or times out.
+pub(crate) fn steady() -> Millis {
+    static START: OnceLock<(Millis, Instant)> = OnceLock::new();
+    let (wall, instant) = START.get_or_init(|| (now(), Instant::now()));
+    wall.plus(instant.elapsed().as_millis() as u64)
 }
 
 pub(crate) fn unix_micros() -> u64 {

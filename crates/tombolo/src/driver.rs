@@ -1,6 +1,6 @@
 //! The tasks that keep a node going: time, syncs, discovery.
 
-use crate::clock::now;
+use crate::clock::{now, steady};
 use crate::shell::{Shell, StopReason};
 use crate::swim::Token;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub(crate) async fn run_ticker(shell: Arc<Shell>) {
             last_ping = last;
             shell.mesh.links().iter().for_each(|link| link.ping());
         }
-        shell.handle(Event::Tick);
+        shell.handle(Event::Tick { wall: now() });
         shell.mesh.schedule_flush();
     }
 }
@@ -51,15 +51,13 @@ pub(crate) async fn run_ticker(shell: Arc<Shell>) {
 /// Gives up links that are silent. If this process itself stood still, it has not listened, so
 /// the silence says nothing of the peers: they get their time anew.
 fn watch_links(shell: &Arc<Shell>, paused: Duration) {
-    let now = now().0;
     for link in shell.mesh.links().iter() {
-        let heard = &link.counters.heard;
         if paused > PING {
-            heard.store(now, Relaxed);
+            link.counters.heard.store(steady().0, Relaxed);
         }
-        let silent = Duration::from_millis(now.saturating_sub(heard.load(Relaxed)));
-        if silent >= SILENCE {
-            shell.link_down(link, &format!("nothing was heard for {} ms", silent.as_millis()));
+        let silent = link.silent_millis();
+        if Duration::from_millis(silent) >= SILENCE {
+            shell.link_down(link, &format!("nothing was heard for {silent} ms"));
         }
     }
 }
@@ -112,7 +110,7 @@ fn pump_once(shell: &Arc<Shell>) -> bool {
     let mut busy = false;
     {
         let mut node = shell.node.lock();
-        if let Some(effects) = node.finish_some(now()) {
+        if let Some(effects) = node.finish_some(steady()) {
             shell.carry_out(effects);
             busy = true;
         }

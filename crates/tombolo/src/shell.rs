@@ -1,6 +1,6 @@
 //! The node machine in its surroundings: events go in here, effects are carried out here.
 
-use crate::clock::now;
+use crate::clock::{now, steady};
 use crate::mesh::Mesh;
 use crate::mesh::dial;
 use crate::mesh::handshake::Local;
@@ -156,7 +156,7 @@ impl Shell {
     /// Hands an event to the machine and carries out what it says, in its order.
     pub(crate) fn handle(self: &Arc<Self>, event: Event) {
         let mut node = self.node.lock();
-        let effects = node.handle(now(), event);
+        let effects = node.handle(steady(), event);
         self.carry_out(effects);
     }
 
@@ -167,7 +167,7 @@ impl Shell {
         declaration: Declaration,
     ) -> Result<Arc<SharedTable>, DeclarationMismatch> {
         let mut node = self.node.lock();
-        let (id, effects) = node.create(now(), name, declaration)?;
+        let (id, effects) = node.create(steady(), name, declaration)?;
         self.carry_out(effects);
         Ok(self.table(id).expect("it was made above"))
     }

@@ -1,6 +1,6 @@
 //! What a node shows of itself.
 
-use crate::clock::now;
+use crate::clock::steady;
 use crate::node::Inner;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -181,10 +181,10 @@ pub(crate) fn of(inner: &Inner) -> Status {
     let links = shell.mesh.links();
     let links = links.iter().map(|link| LinkStatus {
         peer: link.peer.name.clone(),
-        since: since.get(&link.incarnation).copied().unwrap_or_else(|| now().0),
+        since: since.get(&link.incarnation).copied().unwrap_or_else(|| steady().0),
         lag_ops: lags.get(&link.incarnation).copied().unwrap_or(0),
         lag_bytes: link.data.waiting.load(Relaxed) + link.control.waiting.load(Relaxed),
-        last_heard: link.counters.heard.load(Relaxed),
+        last_heard: steady().0 - link.silent_millis(),
         round_trip_micros: link.counters.round_trip_micros.load(Relaxed),
         bytes_in: link.counters.bytes_in.load(Relaxed),
         bytes_out: link.data.written.load(Relaxed) + link.control.written.load(Relaxed),
@@ -270,7 +270,7 @@ fn verdict(members: &[MemberStatus], tables: &[TableStatus]) -> (Verdict, String
     let mut apart = Vec::new();
     for (at, one) in here.iter().enumerate() {
         if one.state == MemberState::Down {
-            let ago = now().0.saturating_sub(one.since) / 1_000;
+            let ago = steady().0.saturating_sub(one.since) / 1_000;
             apart.push(format!("{} is not heard by anybody for {ago} s", one.name));
             continue;
         }

@@ -136,7 +136,12 @@ pub enum Event {
         taken: bool,
     },
     /// Time passed; to be told some ten times a second.
-    Tick,
+    Tick {
+        /// The wall clock, which decides what has expired. It may be set, forwards or backwards;
+        /// the time that every event is handled at must not jump, or whatever waits would wait
+        /// for as long.
+        wall: Millis,
+    },
 }
 
 /// What must happen outside.
@@ -272,7 +277,7 @@ impl<T: Tables> Node<T> {
             Event::Discovered { addresses } => self.dials.discovered(addresses, now),
             Event::Dialled { address, peer } => self.dials.ended(&address, peer, now),
             Event::NameTaken { taken } => self.name_taken = taken,
-            Event::Tick => self.on_tick(now),
+            Event::Tick { wall } => self.on_tick(now, wall),
         }
         self.dial(now);
         self.open_tables(now);
@@ -363,7 +368,7 @@ impl<T: Tables> Node<T> {
         self.members.heard(&id, up, now);
     }
 
-    fn on_tick(&mut self, now: Millis) {
+    fn on_tick(&mut self, now: Millis, wall: Millis) {
         if self.members.forget(self.settings.forget_after, now) {
             self.members_changed();
         }
@@ -372,7 +377,7 @@ impl<T: Tables> Node<T> {
         if now.since(self.last_report) >= self.settings.report_interval {
             self.last_report = now;
             self.report();
-            self.tend_tables(now);
+            self.tend_tables(now, wall);
         }
     }
 

@@ -221,7 +221,7 @@ impl<T: Tables> Node<T> {
     }
 
     /// Drops stable tombstones and sweeps expired values, a bounded number at a time.
-    pub(super) fn tend_tables(&mut self, now: Millis) {
+    pub(super) fn tend_tables(&mut self, now: Millis, wall: Millis) {
         for (id, state) in &mut self.tables {
             self.surroundings.with(*id, |table| table.drop_stable(now));
             let (buckets, len) =
@@ -229,7 +229,7 @@ impl<T: Tables> Node<T> {
             let affordable = SWEEP_RECORDS / (len / buckets as usize + 1);
             let round = (buckets as usize).div_ceil(16).min(affordable.max(1));
             for _ in 0..round {
-                self.surroundings.with(*id, |table| table.sweep(state.sweep, now));
+                self.surroundings.with(*id, |table| table.sweep(state.sweep, wall));
                 state.sweep = (state.sweep + 1) % buckets;
             }
         }

@@ -346,7 +346,7 @@ impl World {
     fn tick(&mut self, names: &[&str], span: u64) {
         self.now = self.now.plus(span);
         for name in names {
-            self.event(name, Event::Tick);
+            self.event(name, Event::Tick { wall: self.now });
         }
     }
 

@@ -2,12 +2,10 @@
 
 use super::handshake::{self, HandshakeError, Peer};
 use super::link::Link;
-use crate::clock::now;
 use crate::shell::Shell;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -85,14 +83,14 @@ async fn lane(
 /// Whether a process may link, and what it is told of the members.
 fn admit(shell: &Arc<Shell>, hello: &Hello) -> Result<Vec<Member>, Refusal> {
     let id = &hello.id;
-    let taken = |started, address: &str, heard: u64| Refusal::NameTaken {
+    let taken = |started, address: &str, heard_millis_ago| Refusal::NameTaken {
         name: id.name.clone(),
         started,
         address: address.to_owned(),
-        heard_millis_ago: now().0.saturating_sub(heard),
+        heard_millis_ago,
     };
     if id.name == shell.me.name && *id != shell.me {
-        return Err(taken(shell.me.started, &shell.local.address, now().0));
+        return Err(taken(shell.me.started, &shell.local.address, 0));
     }
     if shell.cuts.lock().contains(&id.name) {
         return Err(Refusal::Cut);
@@ -105,8 +103,8 @@ fn admit(shell: &Arc<Shell>, hello: &Hello) -> Result<Vec<Member>, Refusal> {
         // Only a link that is up is evidence: a process that was killed is still counted as up
         // by the membership protocol when its successor comes.
         if let Some(link) = shell.mesh.named(&id.name).filter(|link| link.peer != *id) {
-            let heard = link.counters.heard.load(Relaxed);
-            return Err(taken(link.peer.started, &known.member.address, heard));
+            let silent = link.silent_millis();
+            return Err(taken(link.peer.started, &known.member.address, silent));
         }
     }
     Ok(node.members().to_tell())

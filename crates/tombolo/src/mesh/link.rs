@@ -1,7 +1,7 @@
 //! The link to one peer: a data lane and a control lane.
 
 use super::lane::{Flushed, Lane};
-use crate::clock::{now, unix_micros};
+use crate::clock::{steady, unix_micros};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ pub(crate) struct Link {
 /// What a link counts.
 #[derive(Default)]
 pub(crate) struct Counters {
-    /// When bytes came in last, in milliseconds since the epoch.
+    /// When bytes came in last, by the steady clock.
     pub(crate) heard: AtomicU64,
     pub(crate) round_trip_micros: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
@@ -44,7 +44,7 @@ impl Link {
         control: TcpStream,
     ) -> Link {
         let counters = Counters::default();
-        counters.heard.store(now().0, Relaxed);
+        counters.heard.store(steady().0, Relaxed);
         Link {
             incarnation: peer.incarnation(),
             peer,
@@ -55,6 +55,11 @@ impl Link {
             resumes: AtomicBool::new(false),
             counters,
         }
+    }
+
+    /// For how many milliseconds nothing has come from the peer.
+    pub(crate) fn silent_millis(&self) -> u64 {
+        steady().0.saturating_sub(self.counters.heard.load(Relaxed))
     }
 
     /// Queues a message on its lane, and flushes the lane that nothing else may hold up.

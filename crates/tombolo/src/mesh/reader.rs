@@ -2,7 +2,7 @@
 
 use super::lane::Lane;
 use super::link::Link;
-use crate::clock::now;
+use crate::clock::steady;
 use crate::shared::SharedTable;
 use crate::shell::Shell;
 use std::io;
@@ -62,7 +62,7 @@ impl Input {
                 Ok(count) => {
                     self.end += count;
                     link.counters.bytes_in.fetch_add(count as u64, Relaxed);
-                    link.counters.heard.store(now().0, Relaxed);
+                    link.counters.heard.store(steady().0, Relaxed);
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
