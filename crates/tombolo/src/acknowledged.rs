@@ -36,7 +36,8 @@ pub struct Acked {
     pub by: Arc<[String]>,
 }
 
-/// Not everybody acknowledged in time. The write stays applied here and goes on replicating.
+/// Not everybody acknowledged in time, or before the node ended. The write stays applied here and,
+/// while the node runs, goes on replicating.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "applied here, but acknowledged only by {by:?} in time and not by {missing:?}; \
@@ -61,7 +62,7 @@ pub(crate) async fn acknowledged(
     }
     let acknowledged = Acknowledged { table, seq: receipt.seq, ack, polled: false };
     // Most writes are there at once or within microseconds: a timer is set only if not.
-    let in_time = tokio::time::timeout(timeout, acknowledged).await.is_ok();
+    let in_time = tokio::time::timeout(timeout, acknowledged).await.unwrap_or(false);
     if in_time {
         return Ok(table.acked_by(receipt.seq));
     }
@@ -71,7 +72,7 @@ pub(crate) async fn acknowledged(
     Err(AckTimeout { by: names(by), missing: names(missing) })
 }
 
-/// Ready once enough nodes have the write.
+/// Ready once enough nodes have the write, or, with false, once the node has ended and nobody will.
 struct Acknowledged<'a> {
     table: &'a SharedTable,
     seq: u64,
@@ -80,6 +81,11 @@ struct Acknowledged<'a> {
 }
 
 impl Acknowledged<'_> {
+    fn outcome(&self) -> Option<bool> {
+        let satisfied = self.is_satisfied();
+        (satisfied || self.table.mesh.has_ended()).then_some(satisfied)
+    }
+
     fn is_satisfied(&self) -> bool {
         match self.ack {
             Ack::Local => true,
@@ -93,11 +99,11 @@ impl Acknowledged<'_> {
 }
 
 impl Future for Acknowledged<'_> {
-    type Output = ();
+    type Output = bool;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.is_satisfied() {
-            return Poll::Ready(());
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        if let Some(outcome) = self.outcome() {
+            return Poll::Ready(outcome);
         }
         if !std::mem::replace(&mut self.polled, true) && self.table.acked() + 1 >= self.seq {
             // Nothing else of this table is on its way, so nothing would share the flush.
@@ -106,6 +112,6 @@ impl Future for Acknowledged<'_> {
         let waiters = if self.ack == Ack::All { &self.table.for_all } else { &self.table.for_some };
         waiters.register(self.seq, context.waker());
         // It may have come between the first look and the registration.
-        if self.is_satisfied() { Poll::Ready(()) } else { Poll::Pending }
+        self.outcome().map_or(Poll::Pending, Poll::Ready)
     }
 }

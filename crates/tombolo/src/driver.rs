@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tombolo_core::{Answer, Event};
-use tombolo_discovery::{Discovery, Found};
+use tombolo_discovery::{Discovery, DiscoveryError, Found};
 use tombolo_wire::hello::Refusal;
 
 /// How often the node machine is told that time passed.
@@ -22,9 +23,19 @@ const PING: Duration = Duration::from_millis(500);
 /// After how much silence a link is given up.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// After how long a data lane is given up that has something to send and moves nothing, although the
+/// control lane lives: a firewall may have forgotten one of the two.
+const STALL: Duration = Duration::from_secs(10);
+
 /// How long a node whose name is refused tries on: a process that died without a word is linked
 /// until [`SILENCE`] is over, and its successor must not give up before that.
 const NAME_PATIENCE: Duration = Duration::from_secs(8);
+
+/// How long a back-end is waited for at a time.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// After how long without another refusal the name counts as free: whoever refused it is gone.
+const REFUSAL_OVER: Duration = Duration::from_secs(6);
 
 /// How often discovery is asked, before and after it found something.
 const DISCOVER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
@@ -43,21 +54,26 @@ pub(crate) async fn run_ticker(shell: Arc<Shell>) {
             last_ping = last;
             shell.mesh.links().iter().for_each(|link| link.ping());
         }
+        shell.forget_name_refusal(REFUSAL_OVER);
         shell.handle(Event::Tick { wall: now() });
         shell.mesh.schedule_flush();
     }
 }
 
-/// Gives up links that are silent. If this process itself stood still, it has not listened, so
-/// the silence says nothing of the peers: they get their time anew.
+/// Gives up links that are silent, or take nothing of what is sent. While this process itself stood
+/// still it has not listened, so that time says nothing of the peers and does not count.
 fn watch_links(shell: &Arc<Shell>, paused: Duration) {
     for link in shell.mesh.links().iter() {
         if paused > PING {
-            link.counters.heard.store(steady().0, Relaxed);
+            let paused = (paused.as_millis() as u64).min(link.silent_millis());
+            link.counters.heard.fetch_add(paused, Relaxed);
         }
         let silent = link.silent_millis();
         if Duration::from_millis(silent) >= SILENCE {
             shell.link_down(link, &format!("nothing was heard for {silent} ms"));
+        }
+        if link.data.stalled() >= STALL {
+            shell.link_down(link, "the data lane takes nothing");
         }
     }
 }
@@ -122,17 +138,26 @@ fn pump_once(shell: &Arc<Shell>) -> bool {
         }
         if !link.data.has_room() {
             shell.mesh.flush_data(link);
+            if !link.data.has_room() {
+                continue;
+            }
+        }
+        let mut node = shell.node.lock();
+        // Under this lock links and answers change together: a piece of an answer to the next link
+        // of the same peer must not go to the one that it replaced.
+        if !shell.mesh.has(link) {
             continue;
         }
-        match shell.node.lock().answer_some(link.incarnation) {
-            Answer::Idle => {}
+        match node.answer_some(link.incarnation) {
+            Answer::Idle => continue,
             Answer::Walked => busy = true,
             Answer::Send(message) => {
                 link.send(&message);
-                shell.mesh.flush_data(link);
                 busy = true;
             }
         }
+        drop(node);
+        shell.mesh.flush_data(link);
     }
     busy
 }
@@ -154,37 +179,54 @@ pub(crate) async fn run_discovery(
     let mut backends: Vec<Backend> = backends.into_iter().map(Backend::new).collect();
     let mut told = None;
     loop {
-        let (mut addresses, mut problems) = (Vec::new(), Vec::new());
-        for backend in &mut backends {
-            backend.ask().await;
-            for address in &backend.found.addresses {
-                if !addresses.contains(address) {
-                    addresses.push(address.clone());
-                }
-            }
-            problems.extend(backend.problems());
+        let mut quick = true;
+        for index in 0..backends.len() {
+            backends[index].ask().await;
+            let found = found(&backends);
+            quick = found.addresses.is_empty() || found.error.is_some();
+            // What one found must not wait for the next to answer.
+            tell(&shell, &state, found, &mut told);
         }
-        let error = (!problems.is_empty()).then(|| problems.join("; "));
-        let before = std::mem::replace(
-            &mut *state.lock(),
-            Discovered { addresses: addresses.clone(), error: error.clone() },
-        );
-        if let Some(error) = error.as_ref().filter(|error| before.error.as_ref() != Some(error)) {
-            tracing::warn!("discovery: {error}");
-        }
-        if told.as_ref() != Some(&addresses) {
-            tracing::debug!(?addresses, "discovery");
-            shell.handle(Event::Discovered { addresses: addresses.clone() });
-            told = Some(addresses.clone());
-        }
-        let quick = addresses.is_empty() || error.is_some();
         tokio::time::sleep(if quick { DISCOVER.0 } else { DISCOVER.1 }).await;
     }
 }
 
+/// What all back-ends found last.
+fn found(backends: &[Backend]) -> Discovered {
+    let mut addresses: Vec<String> = Vec::new();
+    for address in backends.iter().flat_map(|backend| &backend.found.addresses) {
+        if !addresses.contains(address) {
+            addresses.push(address.clone());
+        }
+    }
+    let problems: Vec<String> = backends.iter().flat_map(Backend::problems).collect();
+    Discovered { addresses, error: (!problems.is_empty()).then(|| problems.join("; ")) }
+}
+
+fn tell(
+    shell: &Arc<Shell>,
+    state: &parking_lot::Mutex<Discovered>,
+    found: Discovered,
+    told: &mut Option<Vec<String>>,
+) {
+    let before = std::mem::replace(&mut *state.lock(), found.clone());
+    if let Some(error) = found.error.filter(|error| before.error.as_ref() != Some(error)) {
+        tracing::warn!("discovery: {error}");
+    }
+    if told.as_ref() != Some(&found.addresses) {
+        tracing::debug!(addresses = ?found.addresses, "discovery");
+        shell.handle(Event::Discovered { addresses: found.addresses.clone() });
+        *told = Some(found.addresses);
+    }
+}
+
+/// What a back-end answered, whether it is prepared, and the back-end itself.
+type Asked = (Result<Found, DiscoveryError>, bool, Box<dyn Discovery>);
+
 struct Backend {
     /// Gone while it is being asked, and for good if it panicked.
     discovery: Option<Box<dyn Discovery>>,
+    asking: Option<JoinHandle<Asked>>,
     ready: bool,
     found: Found,
     error: Option<String>,
@@ -192,18 +234,27 @@ struct Backend {
 
 impl Backend {
     fn new(discovery: Box<dyn Discovery>) -> Backend {
-        Backend { discovery: Some(discovery), ready: false, found: Found::default(), error: None }
+        let (discovery, found) = (Some(discovery), Found::default());
+        Backend { discovery, asking: None, ready: false, found, error: None }
     }
 
+    /// Asks, or goes on waiting for an answer, for a moment.
     async fn ask(&mut self) {
-        let Some(mut discovery) = self.discovery.take() else { return };
-        let ready = self.ready;
-        let asked = tokio::task::spawn_blocking(move || {
-            let prepared = if ready { Ok(()) } else { discovery.init() };
-            let ready = prepared.is_ok();
-            (prepared.and_then(|()| discovery.nodes()), ready, discovery)
-        });
-        match asked.await {
+        if let Some(mut discovery) = self.discovery.take() {
+            let ready = self.ready;
+            self.asking = Some(tokio::task::spawn_blocking(move || {
+                let prepared = if ready { Ok(()) } else { discovery.init() };
+                let ready = prepared.is_ok();
+                (prepared.and_then(|()| discovery.nodes()), ready, discovery)
+            }));
+        }
+        let Some(asking) = &mut self.asking else { return };
+        let Ok(asked) = tokio::time::timeout(ANSWER, asking).await else {
+            self.error = Some("a back-end does not answer; it is waited for".to_owned());
+            return;
+        };
+        self.asking = None;
+        match asked {
             Ok((found, ready, discovery)) => {
                 (self.ready, self.discovery) = (ready, Some(discovery));
                 match found {
@@ -211,7 +262,7 @@ impl Backend {
                     Err(error) => self.error = Some(error.to_string()),
                 }
             }
-            Err(_) => self.error = Some("the back-end panicked and is not asked again".to_owned()),
+            Err(_) => self.error = Some("a back-end panicked and is not asked again".to_owned()),
         }
     }
 
@@ -228,7 +279,8 @@ impl Shell {
             Refusal::NameTaken { .. } => {
                 self.handle(Event::NameTaken { taken: true });
                 let mut since = self.name_refused.lock();
-                let first = since.get_or_insert_with(Instant::now);
+                let (first, last) = since.get_or_insert_with(|| (Instant::now(), Instant::now()));
+                *last = Instant::now();
                 if first.elapsed() >= NAME_PATIENCE {
                     self.stop(StopReason::NameTaken(refusal.to_string()));
                 }

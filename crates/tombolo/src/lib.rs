@@ -23,7 +23,7 @@
 //!
 //! - A read takes no lock, waits for nobody and asks no other node.
 //! - A write that resolved with [`Ack::All`] is on every node that was linked when it was made and
-//!   is still linked. It is not lost while one node lives that acknowledged it.
+//!   whose link has not broken since. It is not lost while one node lives that acknowledged it.
 //! - Of two concurrent writes of a key the later one by hybrid logical clock stays, deletes
 //!   included; a write that saw another always comes after it, whatever the clocks say.
 //! - A deleted record does not come back, however long a node was away.

@@ -107,7 +107,7 @@ impl Node {
             return Err(CreateError::Name(name.to_owned()));
         }
         let shared = self.inner.shell.create(name, declaration)?;
-        let table = RawTable { shared, shell: Arc::clone(&self.inner.shell) };
+        let table = RawTable { shared, inner: Arc::clone(&self.inner) };
         table.writable().await.map_err(|_| CreateError::Stopped)?;
         Ok(table)
     }
@@ -115,16 +115,16 @@ impl Node {
     /// The table of bytes called `name`, if the node has it.
     pub fn raw_table(&self, name: &str) -> Option<RawTable> {
         let shared = self.inner.shell.table(TableId::of(name))?;
-        let shell = Arc::clone(&self.inner.shell);
-        (shared.name == name).then_some(RawTable { shared, shell })
+        let inner = Arc::clone(&self.inner);
+        (shared.name == name).then_some(RawTable { shared, inner })
     }
 
     /// Every table that the node has, in the order of their names.
     pub fn raw_tables(&self) -> Vec<RawTable> {
         let mut all = self.inner.shell.registry.all();
         all.sort_by(|one, other| one.name.cmp(&other.name));
-        let with_shell = |shared| RawTable { shared, shell: Arc::clone(&self.inner.shell) };
-        all.into_iter().map(with_shell).collect()
+        let table = |shared| RawTable { shared, inner: Arc::clone(&self.inner) };
+        all.into_iter().map(table).collect()
     }
 
     /// What the node knows of itself, the cluster and the tables: plain data, as of now.

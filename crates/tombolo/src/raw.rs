@@ -2,8 +2,9 @@
 
 use crate::acknowledged::{self, Ack, AckTimeout, Acked, Receipt};
 use crate::clock::now;
+use crate::node::Inner;
 use crate::shared::SharedTable;
-use crate::shell::Shell;
+
 use std::sync::Arc;
 use std::time::Duration;
 use tombolo_core::{Change as CoreChange, Declaration, EntryRef, Millis};
@@ -61,7 +62,8 @@ pub enum WriteError {
 #[derive(Clone)]
 pub struct RawTable {
     pub(crate) shared: Arc<SharedTable>,
-    pub(crate) shell: Arc<Shell>,
+    /// Keeps the node running.
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl RawTable {
@@ -89,14 +91,14 @@ impl RawTable {
             }
             tokio::select! {
                 () = opened => {}
-                () = self.shell.running.cancelled() => return Err(WriteError::Stopped),
+                () = self.inner.shell.running.cancelled() => return Err(WriteError::Stopped),
             }
         }
     }
 
     /// Whether it was synced with every node that is linked now.
     pub fn is_complete(&self) -> bool {
-        let views = self.shell.node.lock().table_views();
+        let views = self.inner.shell.node.lock().table_views();
         let view = views.iter().find(|view| view.id == self.shared.id);
         view.is_some_and(|view| view.writable && view.missing.is_empty())
     }
@@ -231,7 +233,7 @@ impl RawTable {
         if !self.is_writable() {
             return Err(WriteError::NotReady);
         }
-        if self.shell.running.is_cancelled() {
+        if self.inner.shell.running.is_cancelled() {
             return Err(WriteError::Stopped);
         }
         if size > MAX_RECORD {

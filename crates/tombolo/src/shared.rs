@@ -20,7 +20,7 @@ const KEPT_CAPACITY: usize = 1024 * 1024;
 /// One table: the machine under its short lock, the records beside it.
 ///
 /// Locks, in this order, none held over a wait: the node machine, a table, a link's queue. The
-/// waiters' lock is a leaf, and wakers are called without any.
+/// waiters' lock is a leaf, and wakers are called without it and without a table's.
 pub(crate) struct SharedTable {
     pub(crate) id: TableId,
     pub(crate) name: String,
@@ -98,8 +98,10 @@ impl SharedTable {
         let moved = self.note_acked(&machine);
         drop(machine);
         if moved {
-            self.release();
+            self.for_all.release(self.acked());
         }
+        // Any step may have brought one more copy of some write.
+        self.for_some.release_all();
         result
     }
 
@@ -157,7 +159,7 @@ impl SharedTable {
             }
         }
         self.written.store(seq, Ordering::Release);
-        if links.is_empty() {
+        if links.is_empty() && !self.mesh.has_ended() {
             self.acked.store(seq, Ordering::Release);
         }
         Some(seq)
@@ -207,7 +209,6 @@ impl SharedTable {
     /// `peer` acknowledged our ops up to `seq`.
     pub(crate) fn on_ack(&self, peer: Incarnation, seq: u64) {
         self.with(|table| table.on_ack(peer, seq));
-        self.for_some.release_all();
     }
 
     /// How far every link has acknowledged.
@@ -251,12 +252,17 @@ impl SharedTable {
     }
 
     fn note_acked(&self, machine: &Machine) -> bool {
+        // The links of a node that ends are closed before the peers have everything.
+        if self.mesh.has_ended() {
+            return false;
+        }
         let acked = machine.table.acked_by_all();
         self.acked.swap(acked, Ordering::AcqRel) != acked
     }
 
-    fn release(&self) {
-        self.for_all.release(self.acked());
+    /// Wakes whoever waits, to see that the node has ended.
+    pub(crate) fn release_all(&self) {
+        self.for_all.release_all();
         self.for_some.release_all();
     }
 }

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -105,12 +105,14 @@ pub(crate) struct Shell {
     pub(crate) pump: Notify,
     /// One at a time makes or ends a link.
     linking: Mutex<()>,
+    /// The processes that this node is about to have dialled a link with.
+    pub(crate) linking_with: Mutex<BTreeSet<Incarnation>>,
     /// Members that a drill keeps apart from this node.
     pub(crate) cuts: Mutex<BTreeSet<String>>,
     /// The newest refusals, each with when it was logged.
     pub(crate) refusals: Mutex<VecDeque<(Refusal, u64)>>,
-    /// Since when this node's name is refused by its peers.
-    pub(crate) name_refused: Mutex<Option<Instant>>,
+    /// When this node's name was refused by a peer first, and last.
+    pub(crate) name_refused: Mutex<Option<(Instant, Instant)>>,
     pub(crate) running: CancellationToken,
     pub(crate) stopped: watch::Sender<Option<StopReason>>,
 }
@@ -141,6 +143,7 @@ impl Shell {
             runtime,
             pump: Notify::new(),
             linking: Mutex::new(()),
+            linking_with: Mutex::default(),
             cuts: Mutex::default(),
             refusals: Mutex::default(),
             name_refused: Mutex::new(None),
@@ -245,7 +248,9 @@ impl Shell {
             }
             first
         });
+        self.mesh.end();
         self.running.cancel();
+        self.registry.all().iter().for_each(|table| table.release_all());
     }
 
     /// The members, to tell a peer in the handshake.
@@ -269,9 +274,7 @@ impl Shell {
         }
         let link = Arc::new(link);
         tracing::info!(peer = link.peer.name, address, "linked");
-        if self.name_refused.lock().take().is_some() {
-            self.handle(Event::NameTaken { taken: false });
-        }
+        self.forget_name_refusal(Duration::ZERO);
         self.mesh.add(Arc::clone(&link));
         self.handle(Event::Linked { peer: link.peer.clone(), members });
         drop(turn);
@@ -279,12 +282,25 @@ impl Shell {
         self.spawn_link(link);
     }
 
+    /// Forgets that the name was refused, if that is so long ago.
+    pub(crate) fn forget_name_refusal(self: &Arc<Self>, ago: Duration) {
+        let mut refused = self.name_refused.lock();
+        if refused.is_some_and(|(_, last)| last.elapsed() >= ago) {
+            *refused = None;
+            drop(refused);
+            self.handle(Event::NameTaken { taken: false });
+        }
+    }
+
     fn spawn_link(self: &Arc<Self>, link: Arc<Link>) {
         let (shell, data) = (Arc::clone(self), Arc::clone(&link));
         self.runtime.spawn(async move {
+            let _closes = data.closed.clone().drop_guard();
             let ended = tokio::select! {
-                error = reader::run_data(&shell, &data) => error.to_string(),
+                biased;
                 () = data.closed.cancelled() => "the link was closed".to_owned(),
+                () = shell.running.cancelled() => "the node ends".to_owned(),
+                error = reader::run_data(&shell, &data) => error.to_string(),
             };
             shell.link_down(&data, &ended);
         });
@@ -306,11 +322,14 @@ impl Shell {
                     link.flush_control()
                 }
             };
+            let _closes = link.closed.clone().drop_guard();
             let ended = tokio::select! {
+                biased;
+                () = link.closed.cancelled() => "the link was closed".to_owned(),
+                () = shell.running.cancelled() => "the node ends".to_owned(),
                 error = reader::run_control(&shell, &link) => error.to_string(),
                 () = data => "writing failed".to_owned(),
                 () = control => "writing failed".to_owned(),
-                () = link.closed.cancelled() => "the link was closed".to_owned(),
             };
             shell.link_down(&link, &ended);
         });

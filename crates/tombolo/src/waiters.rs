@@ -49,7 +49,9 @@ impl Waiters {
 
     /// Wakes everybody, to look again.
     pub(crate) fn release_all(&self) {
-        self.release(u64::MAX);
+        // Taken at once: who looks again may come back before the last is woken.
+        let all = std::mem::take(&mut *self.waiting.lock());
+        all.into_iter().for_each(|(_, waker)| waker.wake());
     }
 }
 

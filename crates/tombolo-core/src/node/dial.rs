@@ -59,6 +59,13 @@ impl Dials {
             return;
         }
         let fresh = Dial { next: now, pause: self.pause.0, ..Dial::default() };
+        // Where an older process of the name was, nobody is expected any more.
+        for dial in self.addresses.values_mut() {
+            if dial.owner.as_ref().is_some_and(|owner| member.id.supersedes(owner)) {
+                dial.advertised = false;
+            }
+        }
+        self.addresses.retain(|_, dial| dial.discovered || dial.advertised || dial.dialling);
         let dial = self.addresses.entry(member.address.clone()).or_insert(fresh);
         let newer = dial
             .owner
@@ -80,24 +87,23 @@ impl Dials {
     }
 
     pub(super) fn unlinked(&mut self, peer: &NodeId, now: Millis) {
-        for dial in self.addresses.values_mut() {
-            if dial.owner.as_ref().is_some_and(|owner| owner.name == peer.name) {
-                (dial.linked, dial.next) = (false, now.plus(dial.pause));
-            }
+        for dial in self.addresses.values_mut().filter(|dial| dial.owner.as_ref() == Some(peer)) {
+            (dial.linked, dial.next) = (false, now.plus(dial.pause));
         }
     }
 
     /// An attempt ended. A node that answered is known by this address from now on, also if it is
     /// linked under another one, or is this node itself.
-    pub(super) fn ended(&mut self, address: &str, peer: Option<NodeId>, now: Millis) {
-        // An address that leads back here needs no link.
-        let linked = peer.as_ref().is_some_and(|peer| *peer == self.me || self.is_linked(peer));
+    pub(super) fn ended(&mut self, address: &str, peer: Option<NodeId>, linked: bool, now: Millis) {
+        // An address that led back here may be a name that leads elsewhere next time.
+        let longest = self.pause.1;
+        let back = peer.as_ref() == Some(&self.me);
         let Some(dial) = self.addresses.get_mut(address) else {
             return;
         };
         (dial.dialling, dial.tried) = (false, true);
         dial.next = now.plus(dial.pause);
-        dial.pause = (dial.pause * 2).min(self.pause.1);
+        dial.pause = if back { longest } else { (dial.pause * 2).min(longest) };
         if let Some(peer) = peer {
             dial.linked = linked;
             dial.owner = Some(peer);
@@ -121,11 +127,6 @@ impl Dials {
     pub(super) fn all_tried(&self) -> bool {
         self.discovered_once && self.addresses.values().all(|dial| dial.tried)
     }
-
-    fn is_linked(&self, peer: &NodeId) -> bool {
-        let owned = self.addresses.values().filter(|dial| dial.owner.as_ref() == Some(peer));
-        owned.clone().any(|dial| dial.linked)
-    }
 }
 
 #[cfg(test)]
@@ -146,14 +147,24 @@ mod tests {
         assert!(dials.due(Millis(0)).is_empty() && !dials.all_tried());
         let mut now = Millis(0);
         for pause in [100, 200, 400, 400, 400] {
-            dials.ended("b:1", None, now);
+            dials.ended("b:1", None, false, now);
             assert!(dials.due(now.plus(pause - 1)).is_empty());
             now = now.plus(pause);
             assert_eq!(dials.due(now), ["b:1"]);
         }
-        dials.ended("b:1", None, now);
+        dials.ended("b:1", None, false, now);
         dials.discovered(vec![], now);
         assert!(dials.due(now.plus(10_000)).is_empty());
+    }
+
+    #[test]
+    fn an_address_that_led_back_here_is_tried_again() {
+        let mut dials = Dials::new(id("me"), "me:1".to_string(), (100, 400));
+        dials.discovered(vec!["service:1".to_string()], Millis(0));
+        dials.due(Millis(0));
+        dials.ended("service:1", Some(id("me")), false, Millis(0));
+        assert!(dials.all_tried() && dials.due(Millis(99)).is_empty());
+        assert_eq!(dials.due(Millis(400)), ["service:1"]);
     }
 
     #[test]
@@ -161,7 +172,7 @@ mod tests {
         let mut dials = Dials::new(id("me"), "me:1".to_string(), (100, 400));
         dials.discovered(vec!["b:1".to_string()], Millis(0));
         dials.due(Millis(0));
-        dials.ended("b:1", Some(id("b")), Millis(0));
+        dials.ended("b:1", Some(id("b")), true, Millis(0));
         dials.linked(&id("b"));
         assert!(dials.due(Millis(60_000)).is_empty());
         dials.unlinked(&id("b"), Millis(60_000));

@@ -275,7 +275,11 @@ impl<T: Tables> Node<T> {
             Event::Gap { from, table } => self.ask(now, from, table),
             Event::Heard { id, address, up } => self.on_heard(now, id, address, up),
             Event::Discovered { addresses } => self.dials.discovered(addresses, now),
-            Event::Dialled { address, peer } => self.dials.ended(&address, peer, now),
+            Event::Dialled { address, peer } => {
+                let linked =
+                    peer.as_ref().is_some_and(|id| self.links.contains_key(&id.incarnation()));
+                self.dials.ended(&address, peer, linked, now);
+            }
             Event::NameTaken { taken } => self.name_taken = taken,
             Event::Tick { wall } => self.on_tick(now, wall),
         }

@@ -152,7 +152,8 @@ impl<S: Store> Table<S> {
         for dot in &finish.removed_ahead {
             self.origins.remember_removed(*dot);
         }
-        for (origin, seq) in seen.iter() {
+        // Only this process says how far its own writes go.
+        for (origin, seq) in seen.iter().filter(|(origin, _)| *origin != self.me) {
             self.origins.advance(origin, seq);
         }
         let linked: Vec<Incarnation> = self.contacts.keys().copied().collect();

@@ -149,6 +149,8 @@ impl<S: Store> Table<S> {
 
     /// `peer` acknowledged our ops up to `seq`.
     pub fn on_ack(&mut self, peer: Incarnation, seq: u64) {
+        // Nobody has what was not written yet, whatever a broken peer says.
+        let seq = seq.min(self.last_written());
         if let Some(contact) = self.contacts.get_mut(&peer) {
             contact.on_ack(seq);
         }

@@ -54,8 +54,9 @@ impl<S: Store> Table<S> {
         if about == self.me {
             return false;
         }
+        let held = changes.reach(self.me).min(self.last_written());
         if let Some(contact) = self.contacts.get_mut(&about) {
-            contact.on_held(changes.reach(self.me));
+            contact.on_held(held);
         }
         let reports = self.stability.reports.entry(about).or_default();
         reports.latest.join(changes);

@@ -60,8 +60,7 @@ async fn lane(
     halves: &Arc<Halves>,
     mut stream: TcpStream,
 ) -> Result<(), HandshakeError> {
-    // Small frames must not wait for more; on failure they are merely slower.
-    let _ = stream.set_nodelay(true);
+    super::tune(&stream);
     let admit = |hello: &Hello| admit(shell, hello);
     let peer = handshake::accept(&mut stream, &shell.local, rand::random(), admit).await?;
     let key = (peer.id.incarnation(), peer.link);

@@ -6,7 +6,7 @@ use crate::shell::Shell;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tombolo_core::{Event, NodeId};
+use tombolo_core::{Event, Incarnation, NodeId};
 use tombolo_wire::hello::{Lane, Refusal};
 
 /// How long a connection may take.
@@ -63,7 +63,7 @@ fn explain(shell: &Arc<Shell>, address: &str, error: &HandshakeError) -> Option<
 async fn connect(address: &str) -> Result<TcpStream, HandshakeError> {
     let connected = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
     let stream = connected.map_err(|_| HandshakeError::Timeout)??;
-    let _ = stream.set_nodelay(true);
+    super::tune(&stream);
     Ok(stream)
 }
 
@@ -77,6 +77,10 @@ async fn dial(shell: &Arc<Shell>, address: &str) -> Result<NodeId, HandshakeErro
     if shell.cuts.lock().contains(&peer.id.name) {
         return Err(Refusal::Cut.into());
     }
+    let Some(_turn) = Turn::take(shell, peer.id.incarnation()) else {
+        // It is being linked under another address at this moment.
+        return Ok(peer.id);
+    };
     let (control, second) = dial_lane(shell, address, Lane::Control, number).await?;
     if second.id != peer.id {
         // Another process answered the second time; the next attempt will meet it alone.
@@ -85,6 +89,26 @@ async fn dial(shell: &Arc<Shell>, address: &str) -> Result<NodeId, HandshakeErro
     let link = Link::new(peer.id.clone(), shell.me.incarnation(), data, control);
     shell.link_up(link, &peer.address, peer.members);
     Ok(peer.id)
+}
+
+/// The right to link with a process: one address of it at a time, or two links would replace each
+/// other.
+struct Turn<'a> {
+    shell: &'a Shell,
+    peer: Incarnation,
+}
+
+impl<'a> Turn<'a> {
+    fn take(shell: &'a Shell, peer: Incarnation) -> Option<Turn<'a>> {
+        let free = shell.linking_with.lock().insert(peer);
+        free.then(|| Turn { shell, peer })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.shell.linking_with.lock().remove(&self.peer);
+    }
 }
 
 async fn dial_lane(

@@ -3,11 +3,16 @@
 use parking_lot::Mutex;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// How many bytes of ops may wait for a peer before they are dropped and a sync makes up for them.
 pub(crate) const QUEUE_LIMIT: usize = 8 * 1024 * 1024;
+
+/// How many bytes of messages may wait. What a peer that keeps to the protocol makes us say is far
+/// less.
+const MESSAGE_LIMIT: usize = 128 * 1024 * 1024;
 
 /// How many bytes may wait before pieces of a sync are added.
 pub(crate) const ROOM: usize = 256 * 1024;
@@ -29,6 +34,8 @@ pub(crate) struct Lane {
     pub(crate) waiting: AtomicU64,
     pub(crate) written: AtomicU64,
     failed: AtomicBool,
+    /// How much was written when it was last looked at, and when that changed last.
+    progress: Mutex<(u64, Instant)>,
 }
 
 #[derive(Default)]
@@ -73,12 +80,19 @@ impl Lane {
             waiting: AtomicU64::new(0),
             written: AtomicU64::new(0),
             failed: AtomicBool::new(false),
+            progress: Mutex::new((0, Instant::now())),
         }
     }
 
-    /// Queues a message, encoded by `encode`.
+    /// Queues a message, encoded by `encode`. A peer that makes us say more than it ever reads
+    /// loses the connection.
     pub(crate) fn push_message(&self, encode: impl FnOnce(&mut Vec<u8>)) {
         let mut queue = self.queue.lock();
+        if queue.messages.len() > MESSAGE_LIMIT {
+            self.failed.store(true, Relaxed);
+            self.blocked.notify_one();
+            return;
+        }
         let before = queue.messages.len();
         encode(&mut queue.messages);
         self.waiting.fetch_add((queue.messages.len() - before) as u64, Relaxed);
@@ -178,6 +192,16 @@ impl Lane {
         }
         let resumed = std::mem::take(&mut queue.overflowed);
         Some(if resumed { Flushed::Resumed } else { Flushed::Empty })
+    }
+
+    /// For how long something has waited and nothing was written, if it is asked regularly.
+    pub(crate) fn stalled(&self) -> Duration {
+        let written = self.written.load(Relaxed);
+        let mut progress = self.progress.lock();
+        if progress.0 != written || self.waiting.load(Relaxed) == 0 {
+            *progress = (written, Instant::now());
+        }
+        progress.1.elapsed()
     }
 
     /// Waits until a flush was cut short and the socket takes more; false once it is broken.

@@ -10,14 +10,30 @@ pub(crate) mod reader;
 use arc_swap::ArcSwap;
 use lane::Flushed;
 use link::Link;
+use socket2::TcpKeepalive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tombolo_core::Incarnation;
 
 /// For how long a writer that waits for no acknowledgement is held up at most.
 const PACE: Duration = Duration::from_millis(5);
+
+/// After how much silence of the network a connection with something to say is broken, and one with
+/// nothing to say is asked for a sign of life.
+const TCP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Makes a connection fit for a link: nothing waits for more to send, and a network that forgot the
+/// connection is noticed even where nothing is sent. What the system refuses is merely slower.
+pub(crate) fn tune(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(TCP_PATIENCE).with_interval(TCP_PATIENCE / 5);
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    let _ = socket.set_tcp_user_timeout(Some(TCP_PATIENCE));
+}
 
 /// Every link that is up.
 #[derive(Default)]
@@ -30,15 +46,30 @@ pub(crate) struct Mesh {
     pub(crate) room: Notify,
     /// Wakes writers that were too fast for every peer.
     pub(crate) drained: Notify,
+    /// The node has ended: links that close now say nothing of what the peers have.
+    ended: AtomicBool,
 }
 
 impl Mesh {
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
     pub(crate) fn links(&self) -> Arc<Vec<Arc<Link>>> {
         self.links.load_full()
     }
 
     pub(crate) fn link(&self, to: Incarnation) -> Option<Arc<Link>> {
         self.links.load().iter().find(|link| link.incarnation == to).map(Arc::clone)
+    }
+
+    /// Whether this very link is up.
+    pub(crate) fn has(&self, link: &Arc<Link>) -> bool {
+        self.links.load().iter().any(|known| Arc::ptr_eq(known, link))
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<Arc<Link>> {

@@ -98,6 +98,10 @@ pub(crate) async fn run_data(shell: &Arc<Shell>, link: &Arc<Link>) -> LaneError 
         if let Err(error) = input.read(&link.data, link).await {
             return error;
         }
+        if link.closed.is_cancelled() {
+            // What is still unread belongs to a link that another has replaced.
+            return LaneError::Closed;
+        }
         match take_in(shell, link, input.unread()) {
             Ok(consumed) => input.start += consumed,
             Err(error) => return error,
@@ -214,5 +218,6 @@ pub(crate) async fn run_control(shell: &Arc<Shell>, link: &Arc<Link>) -> LaneErr
             Err(error) => return error,
         };
         input.start += consumed;
+        tokio::task::coop::consume_budget().await;
     }
 }

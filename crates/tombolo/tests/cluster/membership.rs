@@ -97,3 +97,37 @@ async fn a_node_on_the_callers_runtime_is_one_like_any_other() {
     tables[0].put(b"k", b"v", None).unwrap();
     until("it crosses", || tables[1].len() == 1).await;
 }
+
+/// A back-end that answers nothing for as long as a test takes.
+struct Stuck;
+
+impl tombolo::discovery::Discovery for Stuck {
+    fn nodes(&mut self) -> Result<tombolo::discovery::Found, tombolo::discovery::DiscoveryError> {
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        Ok(tombolo::discovery::Found::default())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_discovery_back_end_that_blocks_hides_no_other() {
+    let a = start("a", &[]).await;
+    let join = [a.status().address];
+    let b = builder("b").discovery(Stuck).join(join).start().await.unwrap();
+    assert_eq!(b.status().links.len(), 1, "it was linked before it started");
+    until("it is told", || !b.status().discovery.works).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_addresses_of_one_node_make_one_link() {
+    let a = start("a", &[]).await;
+    let address = a.status().address;
+    let other = address.replace("127.0.0.1", "localhost");
+    for round in 0..10 {
+        let b = builder(&format!("b{round}")).join([address.clone(), other.clone()]);
+        let b = b.start().await.unwrap();
+        let since = b.status().links[0].since;
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        assert_eq!(b.status().links[0].since, since, "nothing took its place");
+        b.leave().await;
+    }
+}

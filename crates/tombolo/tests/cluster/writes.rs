@@ -65,6 +65,57 @@ async fn counts_of_copies_and_what_is_missing_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_copy_is_told_when_a_node_that_came_later_has_it() {
+    let a = start("a", &[]).await;
+    let table = tables(std::slice::from_ref(&a), "t").await.pop().unwrap();
+    let receipt = table.put(b"k", b"v", None).unwrap();
+    let waiting = table.clone();
+    let waiter = tokio::spawn(async move {
+        let start = Instant::now();
+        waiting.acknowledged(receipt, Ack::Count(2), PATIENCE).await.unwrap();
+        start.elapsed()
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let _b = start("b", &[&a]).await;
+    assert!(waiter.await.unwrap() < PATIENCE / 2, "not only at the end of its time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_keeps_its_node_running() {
+    let a = start("a", &[]).await;
+    let b = start("b", &[&a]).await;
+    let here = tables(std::slice::from_ref(&a), "t").await.pop().unwrap();
+    drop(a);
+    let receipt = here.put(b"k", b"v", None).unwrap();
+    assert_eq!(*here.acknowledged(receipt, Ack::All, PATIENCE).await.unwrap().by, ["b"]);
+    drop(here);
+    until("the node ends with its last table", || b.status().links.is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_ends_does_not_call_its_last_writes_acknowledged() {
+    let (nodes, tables) = cluster(2).await;
+    // More than the sockets take at once, so that some of it is still here when the node ends.
+    let mut last = tables[0].put(b"k", b"v", None).unwrap();
+    for number in 0..7u32 {
+        last = tables[0].put(&number.to_be_bytes(), &vec![7; 1 << 20], None).unwrap();
+    }
+    let waiting = tables[0].clone();
+    let waiter = tokio::spawn(async move { waiting.acknowledged(last, Ack::All, PATIENCE).await });
+    drop(tables);
+    let mut nodes = nodes.into_iter();
+    let (a, b) = (nodes.next().unwrap(), nodes.next().unwrap());
+    b.cut("n1").unwrap();
+    a.leave().await;
+    if let Ok(acked) = waiter.await.unwrap() {
+        // The link broke before the node ended: then nobody was waited for, and none is named.
+        assert!(acked.by.is_empty());
+    }
+    let table = a.raw_table("t").unwrap();
+    assert_eq!(table.put(b"late", b"v", None), Err(WriteError::Stopped));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_goes_down_is_no_longer_waited_for() {
     let (nodes, tables) = cluster(3).await;
     nodes[0].cut("n3").unwrap();
