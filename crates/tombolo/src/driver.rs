@@ -23,8 +23,8 @@ const PING: Duration = Duration::from_millis(500);
 /// After how much silence a link is given up.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// After how long a data lane is given up that has something to send and moves nothing, although the
-/// control lane lives: a firewall may have forgotten one of the two.
+/// After how long a data lane is given up that has something to send and moves nothing, although
+/// the control lane lives: a firewall may have forgotten one of the two.
 const STALL: Duration = Duration::from_secs(10);
 
 /// How long a node whose name is refused tries on: a process that died without a word is linked
