@@ -23,6 +23,26 @@ pub enum Command {
     Status(StatusArgs),
     /// Starts a cluster on this machine to try things out.
     Demo(DemoArgs),
+    /// Shows what merges discarded or could not decide, and how to decide it.
+    Conflicts(ConflictsArgs),
+    /// Decides what a key holds that was written on both sides of a split.
+    Resolve(ResolveArgs),
+    /// Takes back what a merge decided.
+    Undo(UndoArgs),
+    /// Compares all tables of all nodes. Exit status: 0 equal, 1 not, or not known, 2 no answer.
+    Verify(VerifyArgs),
+    /// Shows how far the tables of a node are filled, until all are complete.
+    JoinProgress(ProgressArgs),
+    /// Shows what joining another island would do to the tables that wait for it.
+    Join(JoinArgs),
+    /// Lets a table join the islands that it is kept apart from.
+    Approve(HeldArgs),
+    /// Chooses the asked node's side: the islands that are kept apart take over its content.
+    Choose(HeldArgs),
+    /// Makes a table, on all nodes.
+    Create(CreateArgs),
+    /// Changes how a table is declared while the cluster runs; what is not named stays.
+    Alter(AlterArgs),
 }
 
 /// The flags of `tombolo serve`.
@@ -78,6 +98,13 @@ pub struct ServeArgs {
     /// Nodes whose clocks differ by more refuse each other [default: 1s].
     #[arg(long, value_name = "DURATION")]
     pub max_drift: Option<String>,
+    /// How many bytes a second this node sends to fill or join other nodes' tables
+    /// [default: as many as the links take].
+    #[arg(long, value_name = "50MB|...")]
+    pub sync_rate: Option<String>,
+    /// How many bytes of conflicts the ledger of each table keeps [default: 1MiB].
+    #[arg(long, value_name = "4MiB|...")]
+    pub ledger_bytes: Option<String>,
     /// Allows POST /api/v1/drills/..., which cut and heal links.
     #[arg(
         long,
@@ -101,9 +128,27 @@ pub struct StatusArgs {
     /// Prints the node's JSON as it is.
     #[arg(long)]
     pub json: bool,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// The flag of every subcommand that asks one node.
+#[derive(Args, Clone, Debug)]
+pub struct NodeArgs {
     /// The HTTP address of the node to ask.
-    #[arg(long, value_name = "HOST:PORT", env = "TOMBOLO_HTTP", default_value = "127.0.0.1:7380")]
+    #[arg(long, value_name = "HOST:PORT", env = "TOMBOLO_HTTP", default_value = DEFAULT_HTTP)]
     pub http: String,
+}
+
+/// Where `tombolo serve` has its HTTP by default.
+const DEFAULT_HTTP: &str = "127.0.0.1:7380";
+
+impl NodeArgs {
+    /// What is to be added to a command so that it asks the same node.
+    pub fn hint(&self) -> String {
+        if self.http == DEFAULT_HTTP { String::new() } else { format!(" --http {}", self.http) }
+    }
 }
 
 /// The flags of `tombolo demo`.
@@ -120,4 +165,185 @@ pub struct DemoArgs {
     #[arg(long, hide = true, default_value_t = 7379,
         value_parser = clap::value_parser!(u16).range(1..=65000))]
     pub base_port: u16,
+}
+
+/// The flags of `tombolo conflicts`.
+#[derive(Args, Clone, Debug)]
+pub struct ConflictsArgs {
+    /// Of this table alone.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Prints the node's JSON as it is.
+    #[arg(long)]
+    pub json: bool,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// The flags of `tombolo resolve`.
+#[derive(Args, Clone, Debug)]
+pub struct ResolveArgs {
+    /// The table.
+    pub table: String,
+    /// The key.
+    pub key: String,
+    /// What becomes of the key.
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    /// KEY and V are base64, for bytes that are no text.
+    #[arg(long)]
+    pub base64: bool,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// What becomes of a key in conflict.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub struct ChoiceArgs {
+    /// Keeps the value of that name; `tombolo conflicts` shows the names.
+    #[arg(long, value_name = "NODE:N")]
+    pub take: Option<String>,
+    /// Writes this value.
+    #[arg(long, value_name = "V", allow_hyphen_values = true)]
+    pub value: Option<String>,
+    /// Deletes the key.
+    #[arg(long)]
+    pub delete: bool,
+}
+
+/// The flags of `tombolo undo`.
+#[derive(Args, Clone, Debug)]
+pub struct UndoArgs {
+    /// The entry of the ledger, as `tombolo conflicts` shows it.
+    pub id: String,
+    /// The table; without it all ledgers are searched.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// The flags of `tombolo verify`.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyArgs {
+    /// HTTP addresses of nodes. The others are found through the first, if their HTTP ports are as
+    /// far from their cluster ports as its own.
+    #[arg(
+        long,
+        value_name = "HOST:PORT,...",
+        env = "TOMBOLO_HTTP",
+        default_value = DEFAULT_HTTP,
+        value_delimiter = ','
+    )]
+    pub http: Vec<String>,
+    /// This table alone.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Prints the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// How long to wait for writes that are on their way.
+    #[arg(long, value_name = "DURATION", default_value = "10s",
+        value_parser = crate::config::parse_duration)]
+    pub within: std::time::Duration,
+}
+
+/// The flags of `tombolo join-progress`.
+#[derive(Args, Clone, Debug)]
+pub struct ProgressArgs {
+    /// Shows it once. Exit status: 0 if all tables are complete, 1 if not.
+    #[arg(long)]
+    pub once: bool,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// The flags of `tombolo join`.
+#[derive(Args, Clone, Debug)]
+pub struct JoinArgs {
+    /// Only looks; `tombolo approve TABLE` joins.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// This table alone.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// The flags of `tombolo approve` and `tombolo choose`.
+#[derive(Args, Clone, Debug)]
+pub struct HeldArgs {
+    /// The table.
+    pub table: String,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// The flags of `tombolo create`.
+#[derive(Args, Clone, Debug)]
+pub struct CreateArgs {
+    /// The table's name.
+    pub table: String,
+    /// set, ordered_set or bag [default: set].
+    #[arg(long, value_parser = word::<tombolo::Kind>)]
+    pub kind: Option<String>,
+    /// How it is declared.
+    #[command(flatten)]
+    pub declared: DeclaredArgs,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// The flags of `tombolo alter`.
+#[derive(Args, Clone, Debug)]
+pub struct AlterArgs {
+    /// The table's name.
+    pub table: String,
+    /// What is to change.
+    #[command(flatten)]
+    pub declared: DeclaredArgs,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// What of a declaration may change.
+#[derive(Args, Clone, Debug)]
+pub struct DeclaredArgs {
+    /// What becomes of concurrent writes: last_writer_wins, newest, merge_only,
+    /// last_version(/FIELD), last_modified, resolve(NAME), ignore or yield_island.
+    #[arg(long, value_name = "POLICY", value_parser = word::<tombolo::Policy>)]
+    pub policy: Option<String>,
+    /// Whether the records of a node that is down are seen: keep or hide.
+    #[arg(long, value_name = "keep|hide", value_parser = word::<tombolo::OwnerDown>)]
+    pub owner_down: Option<String>,
+    /// Whether islands that come back join by themselves: auto or hold.
+    #[arg(long, value_name = "auto|hold", value_parser = word::<tombolo::Merge>)]
+    pub merge: Option<String>,
+    /// After what time a record expires that was written without an expiry; none for never.
+    #[arg(long, value_name = "DURATION|none", value_parser = ttl)]
+    pub ttl: Option<u64>,
+}
+
+/// A word that the library knows; it goes to the node as it was written.
+fn word<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<String, String> {
+    text.parse::<T>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// Milliseconds; 0 stands for none.
+fn ttl(text: &str) -> Result<u64, String> {
+    if text == "none" {
+        return Ok(0);
+    }
+    let duration = crate::config::parse_duration(text).map_err(|error| error + ", or none")?;
+    Ok(duration.as_millis() as u64)
 }

@@ -114,6 +114,28 @@ pub fn bytes(count: u64) -> String {
     format!("{scaled:.1} TiB")
 }
 
+/// Text that comes from other machines, with nothing in it that could steer the terminal.
+pub fn tame(text: &str) -> String {
+    text.replace(char::is_control, "?")
+}
+
+/// The same, at most `most` characters of it.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => tame(&text[..end]) + "…",
+        None => tame(text),
+    }
+}
+
+/// `text` as one word of a shell's command line.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/,+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", tame(text).replace('\'', "'\\''"))
+}
+
 /// Rows of cells in columns as wide as their widest cell.
 pub struct Grid {
     rows: Vec<Vec<(String, Tone)>>,
@@ -130,9 +152,7 @@ impl Grid {
 
     /// Adds a row, a text and its tone for each column.
     pub fn row<const N: usize>(&mut self, cells: [(String, Tone); N]) {
-        // Names come from other machines: nothing in them may steer the terminal.
-        let tame = |text: String| text.replace(char::is_control, "?");
-        self.rows.push(cells.into_iter().map(|(text, tone)| (tame(text), tone)).collect());
+        self.rows.push(cells.into_iter().map(|(text, tone)| (tame(&text), tone)).collect());
     }
 
     /// The rows as lines, each with `indent` before it.
@@ -182,6 +202,14 @@ mod tests {
         let micros = |count| measured(Duration::from_micros(count));
         assert_eq!([41, 12_340, 999_900].map(micros), ["0.04 ms", "12.3 ms", "1.00 s"]);
         assert_eq!([96, 1536, 12 << 20].map(bytes), ["96 B", "1.5 KiB", "12 MiB"]);
+    }
+
+    #[test]
+    fn words_of_others_are_tame_short_and_quoted() {
+        assert_eq!(shortened("abc", 3), "abc");
+        assert_eq!(shortened("ab\u{7}cd", 3), "ab?…");
+        let words = ["a-b:1", "", "a b", "it's", "$x"].map(shell_word);
+        assert_eq!(words, ["a-b:1", "''", "'a b'", "'it'\\''s'", "'$x'"]);
     }
 
     #[test]

@@ -4,6 +4,17 @@ use crate::clock::Dot;
 use crate::time::{Millis, Stamp};
 use alloc::boxed::Box;
 
+/// What an event says of how it was made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Mark {
+    /// How often the table's declaration had been altered when it was written. The rules of that
+    /// epoch judge it on every node, whenever it arrives there.
+    pub epoch: u8,
+    /// Whether it is the outcome of a conflict. Siblings that are all outcomes are not resolved
+    /// again (rule 8).
+    pub outcome: bool,
+}
+
 /// One event of a key, borrowed: a value, or a delete that must be remembered (rule 7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EntryRef<'a> {
@@ -11,6 +22,8 @@ pub struct EntryRef<'a> {
     pub dot: Dot,
     /// Its place among concurrent writes.
     pub stamp: Stamp,
+    /// How it was made.
+    pub mark: Mark,
     /// From when on it counts as deleted, by each node's own clock (rule 9).
     pub expires: Option<Millis>,
     /// The value; none in a tombstone.
@@ -23,9 +36,16 @@ impl EntryRef<'_> {
         self.value.is_some() && self.expires.is_none_or(|at| now < at)
     }
 
-    /// The order of rule 7: the higher stamp wins, the origin decides between equal stamps.
+    /// The order of rule 7: the higher stamp wins, the origin decides between equal stamps. What
+    /// was written after an alteration comes after what was not, so that the order and the rules
+    /// of the epochs agree on every node.
     pub fn wins_over(&self, other: &EntryRef<'_>) -> bool {
-        (self.stamp, self.dot) > (other.stamp, other.dot)
+        self.rank() > other.rank()
+    }
+
+    /// Its place in that order.
+    pub fn rank(&self) -> Rank {
+        Rank(self.mark.epoch, self.stamp, self.dot)
     }
 
     /// A copy that owns its value.
@@ -33,11 +53,16 @@ impl EntryRef<'_> {
         Entry {
             dot: self.dot,
             stamp: self.stamp,
+            mark: self.mark,
             expires: self.expires,
             value: self.value.map(Box::from),
         }
     }
 }
+
+/// The place of an event among those of its key: epoch, stamp, dot.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Rank(pub u8, pub Stamp, pub Dot);
 
 /// One event of a key, owned. See [`EntryRef`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +71,8 @@ pub struct Entry {
     pub dot: Dot,
     /// Its place among concurrent writes.
     pub stamp: Stamp,
+    /// How it was made.
+    pub mark: Mark,
     /// From when on it counts as deleted.
     pub expires: Option<Millis>,
     /// The value; none in a tombstone.
@@ -58,6 +85,7 @@ impl Entry {
         EntryRef {
             dot: self.dot,
             stamp: self.stamp,
+            mark: self.mark,
             expires: self.expires,
             value: self.value.as_deref(),
         }

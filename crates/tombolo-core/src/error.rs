@@ -1,6 +1,7 @@
 //! Rejections of the core; each says what state it leaves.
 
-use crate::declaration::Declaration;
+use crate::declaration::{Declaration, DeclarationError, Kind};
+use alloc::boxed::Box;
 use alloc::string::String;
 
 /// A table is declared otherwise on another node, or was on this one. Nothing was changed: this
@@ -20,4 +21,48 @@ pub struct DeclarationMismatch {
     pub ours: Declaration,
     /// The declaration on the other node.
     pub theirs: Declaration,
+}
+
+/// Why a table was not declared. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DeclareError {
+    /// It cannot be kept.
+    #[error(transparent)]
+    Invalid(#[from] DeclarationError),
+    /// It is declared otherwise already.
+    #[error(transparent)]
+    Mismatch(Box<DeclarationMismatch>),
+}
+
+/// Why a table was not altered. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AlterError {
+    /// There is no such table.
+    #[error("there is no table {0:?}; create it")]
+    Unknown(String),
+    /// The new declaration cannot be kept.
+    #[error(transparent)]
+    Invalid(#[from] DeclarationError),
+    /// What the records are cannot be altered.
+    #[error(
+        "table {table:?} is kind={ours}, which cannot be altered; \
+         create another table with kind={wanted} and move the records"
+    )]
+    Kind {
+        /// The table.
+        table: String,
+        /// What it is.
+        ours: Kind,
+        /// What it was to be.
+        wanted: Kind,
+    },
+    /// The objects of a bag are told apart by what the policy named when they were written.
+    #[error(
+        "the second key of the bag {0:?} cannot be altered, because its objects are kept by it; \
+         create another table and move the records"
+    )]
+    Per(String),
+    /// Every alteration is remembered, and there is room for 255.
+    #[error("table {0:?} was altered 255 times, which is the most; create another")]
+    TooOften(String),
 }

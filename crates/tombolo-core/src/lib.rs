@@ -23,21 +23,33 @@ mod id;
 mod members;
 mod message;
 mod node;
+mod resolver;
 
 mod store;
 mod table;
 mod time;
 
-pub use clock::{Clock, Dot, DotSet, Dots, Origins, VersionVector, fingerprint_of};
-pub use declaration::{Declaration, Kind, OwnerDown, Policy};
-pub use entry::{Change, Entry, EntryRef};
-pub use error::DeclarationMismatch;
+pub use clock::{Clock, DIGEST_PARTS, Dot, DotSet, Dots, Origins, VersionVector, fingerprint_of};
+pub use declaration::{
+    Declaration, DeclarationError, Epochs, Kind, Merge, OwnerDown, Past, Policy, UnknownWord,
+    Versioned,
+};
+pub use entry::{Change, Entry, EntryRef, Mark, Rank};
+pub use error::{AlterError, DeclarationMismatch, DeclareError};
 pub use id::{Incarnation, NodeId, TableId};
 
 pub use members::{Known, Member, MemberState, Members, Superseded};
-pub use message::{Chunk, ChunkKey, LiveSet, Message, OpRef, SyncBody};
-pub use node::{Answer, Effect, Event, LinkView, Node, Notice, Settings, TableView, Tables};
+pub use message::{
+    Ask, Begin, Chunk, ChunkKey, LiveSet, Message, OpRef, Purpose, Rest, SyncBody, part_of,
+};
+pub use node::{
+    Answer, Effect, Event, HeldView, HoldError, LinkView, Node, Notice, Settings, TableView, Tables,
+};
 
+pub use resolver::{Resolution, Resolver, Sibling};
 pub use store::{BTreeStore, Store};
-pub use table::{Answered, Arrival, Contact, Finished, Limits, Table, Written};
+pub use table::{
+    Aim, Answered, Arrival, Checkpoint, Conclusion, Conflict, Contact, Finished, Ledger, Limits,
+    Lone, Outcome, Parked, Preview, Progress, Ripe, SyncReport, Table, Undecided, Written,
+};
 pub use time::{Millis, Stamp};

@@ -56,6 +56,9 @@ pub struct Known {
 pub struct Members {
     me: Known,
     others: BTreeMap<String, Known>,
+    /// The processes whose place a newer one of their name has taken. None is ever forgotten, like
+    /// their dots.
+    superseded: BTreeSet<Incarnation>,
     version: u64,
 }
 
@@ -73,6 +76,7 @@ impl Members {
         Members {
             me: Known::new(member, MemberState::Up, now),
             others: BTreeMap::new(),
+            superseded: BTreeSet::new(),
             version: 1,
         }
     }
@@ -105,6 +109,18 @@ impl Members {
         awaited.map(|known| known.member.id.incarnation()).collect()
     }
 
+    /// The processes whose place a newer one of their name has taken.
+    pub fn superseded(&self) -> &BTreeSet<Incarnation> {
+        &self.superseded
+    }
+
+    /// The processes that are up, this one included.
+    pub fn up(&self) -> BTreeSet<Incarnation> {
+        let all = core::iter::once(&self.me).chain(self.others.values());
+        let up = all.filter(|known| known.state == MemberState::Up);
+        up.map(|known| known.member.id.incarnation()).collect()
+    }
+
     /// The name and start of an incarnation, if it is the newest of its name.
     pub fn find(&self, incarnation: Incarnation) -> Option<&Known> {
         let mut all = core::iter::once(&self.me).chain(self.others.values());
@@ -125,6 +141,9 @@ impl Members {
 
     fn learn_of(&mut self, member: &Member, now: Millis) -> Result<bool, Superseded> {
         if member.id.name == self.me.member.id.name {
+            if self.me.member.id.supersedes(&member.id) {
+                self.superseded.insert(member.id.incarnation());
+            }
             return if member.id.supersedes(&self.me.member.id) && !member.left {
                 Err(Superseded { by: member.id.clone() })
             } else {
@@ -137,8 +156,12 @@ impl Members {
             return Ok(true);
         };
         if member.id.supersedes(&known.member.id) {
+            self.superseded.insert(known.member.id.incarnation());
             *known = Known::new(member.clone(), MemberState::Down, now);
             return Ok(true);
+        }
+        if known.member.id.supersedes(&member.id) {
+            self.superseded.insert(member.id.incarnation());
         }
         Ok(known.member.id == member.id && known.update(member, now))
     }

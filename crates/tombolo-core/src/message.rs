@@ -2,8 +2,8 @@
 //!
 //! A link between two nodes has two lanes, each of them first-in first-out, with no order between
 //! the lanes. The *data* lane carries [`Message::Declare`], [`Message::Attach`], ops,
-//! [`Message::Ack`] and [`Message::Sync`]; the *control* lane carries what must not wait behind
-//! them: [`Message::Members`], [`Message::Report`] and [`Message::Swim`].
+//! [`Message::Ack`], [`Message::Sync`] and [`Message::Apart`]; the *control* lane carries what must
+//! not wait behind them: [`Message::Members`], [`Message::Report`] and [`Message::Swim`].
 //!
 //! When two nodes link, each declares its tables. Whoever hears a table declared as its own is
 //! declared attaches it: from then on it sends its own new ops of the table on that link, the
@@ -11,9 +11,9 @@
 //! number of `Chunk`s, `Done`. Ops are acknowledged by one cumulative number a batch.
 
 use crate::clock::{Dot, DotSet, Dots, VersionVector};
-use crate::declaration::Declaration;
+use crate::declaration::{Declaration, Epochs};
 use crate::entry::{Entry, EntryRef};
-use crate::id::{Incarnation, TableId};
+use crate::id::{Incarnation, TableId, mix};
 use crate::members::Member;
 use crate::time::Stamp;
 use alloc::boxed::Box;
@@ -42,6 +42,8 @@ pub enum Message {
         name: String,
         /// How the sender declares it.
         declaration: Declaration,
+        /// What it was before it was altered.
+        epochs: Epochs,
     },
     /// The sender's ops of the table that follow on this lane start after `seq`. Sent again after
     /// ops were dropped from a full queue (rule 13).
@@ -79,6 +81,16 @@ pub enum Message {
         /// The fingerprint that went with the whole `seen`.
         fingerprint: u64,
     },
+    /// The sender holds its table apart from the receiver's, because both were written without
+    /// the other; and what its island is, for the policy that lets one island yield.
+    Apart {
+        /// The table.
+        table: TableId,
+        /// How many nodes its island has.
+        members: u32,
+        /// The lowest name among them.
+        lowest: String,
+    },
     /// The members that the sender knows (rule 1).
     Members(Vec<Member>),
     /// A packet of the membership protocol, which the core does not read.
@@ -89,23 +101,15 @@ pub enum Message {
 #[derive(Clone, PartialEq, Debug)]
 pub enum SyncBody {
     /// 4a: send me what I lack.
-    Ask {
-        /// The asker's `seen`.
-        seen: VersionVector,
-        /// The asker's live dots that its `seen` does not cover.
-        live_beyond: Dots,
-        /// The sums over the asker's live values, by origin; an absent origin has sum 0.
-        sums: BTreeMap<Incarnation, u64>,
+    Ask(Ask),
+    /// Some origins that the asker left out of its question are not as the answerer knows them: it
+    /// must ask again, naming all that belong to these parts.
+    AskMore {
+        /// The parts.
+        parts: Vec<u8>,
     },
     /// 4b: the answerer's `seen` at the capture.
-    Begin {
-        /// S of the rules.
-        seen: VersionVector,
-        /// The answerer's clock. What `seen` covers may be a delete that the answerer has dropped
-        /// since, so that its stamp comes with no entry: the asker's next write must be newer all
-        /// the same.
-        clock: Stamp,
-    },
+    Begin(Begin),
     /// 4c: a piece of the walk.
     Chunk(Chunk),
     /// 4d: the walk is over.
@@ -115,6 +119,72 @@ pub enum SyncBody {
         /// The answerer's `removed_ahead` at the capture.
         removed_ahead: Vec<Dot>,
     },
+}
+
+/// What an asker says of itself.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Ask {
+    /// The asker's `seen`.
+    pub seen: VersionVector,
+    /// What was left out of `seen` and `sums`, if anything was.
+    pub rest: Option<Rest>,
+    /// The asker's live dots that its `seen` does not cover.
+    pub live_beyond: Dots,
+    /// The sums over the asker's live values, by origin; an absent origin has sum 0.
+    pub sums: BTreeMap<Incarnation, u64>,
+    /// What the answer is for.
+    pub purpose: Purpose,
+}
+
+/// Sums over the origins that a question does not name: those that are gone for good. A table keeps
+/// thousands of them (rule 5), and two nodes nearly always know the same of them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Rest {
+    /// The parts of which every origin is named.
+    pub whole: Vec<u8>,
+    /// One sum for each of the 256 parts.
+    pub sums: Vec<u64>,
+}
+
+/// The beginning of an answer.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Begin {
+    /// S of the rules, told as the components in which it differs from the asker's `seen` of its
+    /// question, each with its own reach, be it lower.
+    pub seen: BTreeMap<Incarnation, u64>,
+    /// The answerer's clock. What `seen` covers may be a delete that the answerer has dropped
+    /// since, so that its stamp comes with no entry: the asker's next write must be newer all the
+    /// same.
+    pub clock: Stamp,
+    /// The fingerprint that went with S: the two are a report of the answerer's.
+    pub fingerprint: u64,
+    /// How many entries the asker lacks, so that it can tell how far it is.
+    pub lacking: u64,
+}
+
+/// What an answer is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Purpose {
+    /// To join what the two have. From an island that is held apart it says that the asker no
+    /// longer holds.
+    #[default]
+    Join,
+    /// To fill an empty table from several peers at once: this one sends the part `index` of `of`
+    /// by [`part_of`], and nothing is claimed at the end of it.
+    Fill {
+        /// Which part.
+        index: u32,
+        /// Of how many.
+        of: u32,
+    },
+    /// To see what a join would do.
+    Look,
+}
+
+/// The part of `of` that a key lies in, the same on every node.
+pub fn part_of(key: &[u8], of: u32) -> u32 {
+    let hash = key.iter().fold(0, |hash, byte| mix(hash ^ u64::from(*byte)));
+    (hash % u64::from(of.max(1))) as u32
 }
 
 /// The live dots of one origin at a capture.

@@ -2,8 +2,9 @@
 
 use crate::clock::Dot;
 use crate::entry::{Entry, EntryRef};
+use crate::id::Incarnation;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// The memory of one table. One writer at a time; readers of a concurrent store do not wait.
@@ -23,6 +24,10 @@ pub trait Store {
 
     /// Shows every key of a bucket with each of its entries.
     fn visit(&self, bucket: u32, see: &mut dyn FnMut(&[u8], EntryRef<'_>));
+
+    /// From now on readers see only what these wrote; everything if none are named. For those who
+    /// read the store beside the table: the table's own steps go by its own knowledge.
+    fn show_owners(&mut self, _up: Option<&BTreeSet<Incarnation>>) {}
 }
 
 /// The reference store: ordered, single-threaded, obviously right.

@@ -2,8 +2,9 @@
 
 use crate::fault::FAULTS;
 use crate::run::{Outcome, run_seed};
+use crate::sight::SIGHTS;
 use crate::world::Counts;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,6 +27,9 @@ const STEPS: usize = 600;
 /// How many lines of the trace are shown of a violation.
 const LINES: usize = 60;
 
+/// How many seeds are named that broke an invariant.
+const SEEDS: usize = 5;
+
 /// From how many schedules on every kind of fault must have fired.
 const ENOUGH: u64 = 500;
 
@@ -43,8 +47,8 @@ struct Arguments {
 #[derive(Default)]
 struct Found {
     counts: Counts,
-    /// By invariant: how many schedules broke it, and the first seed that did.
-    broken: BTreeMap<&'static str, (u64, u64)>,
+    /// By invariant: the seeds that broke it.
+    broken: BTreeMap<&'static str, BTreeSet<u64>>,
 }
 
 /// Runs the command with the arguments after its name.
@@ -131,16 +135,23 @@ fn sweep(arguments: &Arguments) -> ExitCode {
     let _ = std::panic::take_hook();
     let Found { counts, broken } = found.into_inner().expect("no holder panics");
     report(&counts, begun, arguments.threads);
-    for (invariant, (times, first)) in &broken {
-        println!("broken by {times} schedules, first by seed {first}: {invariant}");
+    for (invariant, seeds) in &broken {
+        let first: Vec<String> = seeds.iter().take(SEEDS).map(ToString::to_string).collect();
+        let (times, first) = (seeds.len(), first.join(", "));
+        println!("broken by {times} schedules, first by the seeds {first}: {invariant}");
     }
-    if let Some((_, first)) = broken.values().min_by_key(|(_, first)| *first) {
+    if let Some(first) = broken.values().filter_map(BTreeSet::first).min() {
         show_failure(arguments, *first, LINES);
         return ExitCode::FAILURE;
     }
     let missing = counts.faults.missing();
     if counts.schedules >= ENOUGH && !missing.is_empty() {
         println!("FAILED: these faults never fired: {missing:?}");
+        return ExitCode::FAILURE;
+    }
+    let unseen = counts.sights.missing();
+    if counts.schedules >= ENOUGH && !unseen.is_empty() {
+        println!("FAILED: this was never seen: {unseen:?}");
         return ExitCode::FAILURE;
     }
     println!("0 violations");
@@ -151,10 +162,7 @@ impl Found {
     fn note(&mut self, outcome: &Outcome) {
         self.counts.add(&outcome.counts);
         if let Some(failure) = &outcome.failure {
-            let entry = self.broken.entry(failure.violation.invariant);
-            let (times, first) = entry.or_insert((0, outcome.seed));
-            *times += 1;
-            *first = outcome.seed.min(*first);
+            self.broken.entry(failure.violation.invariant).or_default().insert(outcome.seed);
         }
     }
 }
@@ -176,6 +184,11 @@ fn report(counts: &Counts, begun: Instant, threads: usize) {
     );
     let kinds = FAULTS.iter().map(|fault| format!("{fault:?} {}", counts.faults.of(*fault)));
     println!("faults: {}", kinds.collect::<Vec<_>>().join(", "));
+    let kinds = SIGHTS.iter().map(|sight| {
+        let (times, schedules) = counts.sights.of(*sight);
+        format!("{sight:?} {times} in {schedules}")
+    });
+    println!("seen, and in how many schedules: {}", kinds.collect::<Vec<_>>().join(", "));
 }
 
 /// Plays a schedule that failed once more, now with its trace.

@@ -1,7 +1,10 @@
 //! What one schedule is made of.
 
+use crate::judge::RESOLVERS;
 use crate::rng::Rng;
-use tombolo_core::{Limits, NodeId, Settings};
+use tombolo_core::{
+    Declaration, Kind, Limits, Merge, NodeId, OwnerDown, Policy, Settings, Versioned,
+};
 
 /// The shape of one schedule.
 #[derive(Clone, Debug)]
@@ -10,8 +13,8 @@ pub struct Config {
     pub nodes: usize,
     /// How many keys are written; few, so that writes meet.
     pub keys: usize,
-    /// How many tables.
-    pub tables: usize,
+    /// How each table is declared.
+    pub tables: Vec<Declaration>,
     /// How many random steps before the end phase.
     pub steps: usize,
     /// Whether processes end and come back.
@@ -21,10 +24,20 @@ pub struct Config {
     /// Whether stability stops waiting for members after a short while (zombies and convergence
     /// are checked then, but an older write may win over a delete that it never met).
     pub forgetting: bool,
+    /// Whether tables are altered while all runs.
+    pub altering: bool,
+    /// Whether clocks jump further than they may differ.
+    pub wild_clocks: bool,
+    /// Whether two processes of one name may run at once.
+    pub twins: bool,
+    /// Whether links break for moments only, all the time.
+    pub short_losses: bool,
     /// In how many of 1000 steps the network changes.
     pub flapping: usize,
     /// How far apart two clocks may be at most, in milliseconds.
     pub max_drift: u64,
+    /// How many bytes of conflicts a table keeps.
+    pub ledger_bytes: usize,
     /// Whether every node is up at the end, so that all tombstones must go.
     pub whole_at_end: bool,
 }
@@ -32,17 +45,24 @@ pub struct Config {
 impl Config {
     /// The shape that belongs to a seed.
     pub fn of(rng: &mut Rng, steps: usize) -> Config {
+        let crowd = rng.below(150) == 0;
+        let tables = 1 + usize::from(rng.chance(25));
         Config {
-            nodes: [2, 3, 3, 3, 4, 4, 5][rng.below(7)],
+            nodes: if crowd { 9 + rng.below(4) } else { [2, 3, 3, 3, 4, 4, 5][rng.below(7)] },
             keys: 3 + rng.below(4),
-            tables: 1 + usize::from(rng.chance(25)),
+            tables: (0..tables).map(|_| some_declaration(rng)).collect(),
             steps,
             crashes: rng.chance(60),
             expiry: rng.chance(50),
             forgetting: rng.chance(10),
+            altering: rng.chance(20),
+            wild_clocks: rng.chance(8),
+            twins: rng.chance(8),
+            short_losses: rng.chance(10),
             flapping: [8, 20, 45][rng.below(3)],
             max_drift: [10, 40, 40, 300][rng.below(4)],
-            whole_at_end: rng.chance(60),
+            ledger_bytes: if rng.chance(15) { 1_000 } else { 1 << 20 },
+            whole_at_end: crowd || rng.chance(60),
         }
     }
 
@@ -51,15 +71,25 @@ impl Config {
         Config {
             nodes,
             keys: 4,
-            tables: 1,
+            tables: vec![Declaration::default()],
             steps: 0,
             crashes: false,
             expiry: false,
             forgetting: false,
+            altering: false,
+            wild_clocks: false,
+            twins: false,
+            short_losses: false,
             flapping: 0,
             max_drift: 40,
+            ledger_bytes: 1 << 20,
             whole_at_end: false,
         }
+    }
+
+    /// Whether so many nodes join at once that nothing else need happen.
+    pub fn is_crowd(&self) -> bool {
+        self.nodes > 8
     }
 
     /// The intervals of every node: those of production, some forty times shorter.
@@ -78,6 +108,69 @@ impl Config {
 
     /// The limits of every table: one key a chunk, so that an answer takes many steps.
     pub fn limits(&self) -> Limits {
-        Limits { max_drift: self.max_drift, removed_ahead: 6, chunk_bytes: 1 }
+        Limits {
+            max_drift: self.max_drift,
+            removed_ahead: 6,
+            chunk_bytes: 1,
+            ledger_bytes: self.ledger_bytes,
+        }
     }
+}
+
+/// A declaration that can be kept. Last-writer-wins is the most usual one, as in life.
+fn some_declaration(rng: &mut Rng) -> Declaration {
+    let kind = match rng.below(10) {
+        0..6 => Kind::Set,
+        6..8 => Kind::OrderedSet,
+        _ => Kind::Bag,
+    };
+    let per = (kind == Kind::Bag && rng.chance(50)).then(|| "/id".to_string());
+    let mut declaration = Declaration {
+        kind,
+        policy: some_policy(rng, per),
+        owner_down: if rng.chance(25) { OwnerDown::Hide } else { OwnerDown::Keep },
+        merge: if rng.chance(8) { Merge::Hold } else { Merge::Auto },
+        ttl: None,
+    };
+    if declaration.check().is_err() {
+        declaration.owner_down = OwnerDown::Keep;
+    }
+    declaration
+}
+
+fn some_policy(rng: &mut Rng, per: Option<String>) -> Policy {
+    if per.is_some() {
+        return if rng.chance(50) {
+            Policy::LastVersion(Versioned { field: "/version".to_string(), per })
+        } else {
+            Policy::LastModified { per }
+        };
+    }
+    match rng.below(20) {
+        0..8 => Policy::LastWriterWins,
+        8..11 => Policy::Newest,
+        11 => Policy::MergeOnly,
+        12..14 => Policy::LastVersion(Versioned { field: "/version".to_string(), per: None }),
+        14 => Policy::LastModified { per: None },
+        15..17 => Policy::Resolve(RESOLVERS[rng.below(RESOLVERS.len())].to_string()),
+        17 => Policy::Ignore,
+        _ => Policy::YieldIsland,
+    }
+}
+
+/// What `declaration` may be altered to: the shape of the records stays.
+pub(crate) fn some_alteration(rng: &mut Rng, declaration: &Declaration) -> Declaration {
+    let mut altered = some_declaration(rng);
+    altered.kind = declaration.kind;
+    if altered.policy.per() != declaration.policy.per() {
+        let per = declaration.policy.per().map(str::to_string);
+        altered.policy = match per {
+            None => Policy::Newest,
+            per => Policy::LastModified { per },
+        };
+    }
+    if altered.check().is_err() {
+        altered.owner_down = OwnerDown::Keep;
+    }
+    altered
 }

@@ -1,8 +1,10 @@
 //! What arrives, what is answered, and what becomes of a queue that overflows.
 
 use crate::fault::Fault;
+use crate::invariant::apart;
 use crate::network::{Channel, Lane};
 use crate::process::WantedWrite;
+use crate::sight::Sight;
 use crate::world::World;
 use std::rc::Rc;
 use tombolo_core::{Answer, Arrival, Dot, Event, Incarnation, Message, Store, TableId};
@@ -21,7 +23,12 @@ impl<S: Store + Default> World<S> {
         let mut acks: Vec<TableId> = Vec::new();
         for _ in 0..most {
             let Some(bytes) = self.take(channel) else { break };
-            match self.arrive(channel, &bytes) {
+            let held = apart::before(self, channel.to, channel.from);
+            let delivered = self.arrive(channel, &bytes);
+            if let Err(violation) = apart::after(self, channel.to, channel.from, &held) {
+                self.found.get_or_insert(violation);
+            }
+            match delivered {
                 Delivered::Op(table) if !acks.contains(&table) => acks.push(table),
                 Delivered::Op(_) => {}
                 Delivered::Message => break,
@@ -56,12 +63,15 @@ impl<S: Store + Default> World<S> {
             Frame::Op { table, op } => {
                 let slots = [self.procs[channel.to].slot, self.procs[channel.from].slot];
                 self.trace.say(self.now, &slots, || format!("gets op {op:?}"));
+                self.local(channel.to);
                 let taken = self.procs[channel.to].look(table, |t| {
                     let attached = t.is_attached(from);
                     (attached, t.take_in(from, &op))
                 });
                 if let Some((attached, arrival)) = taken {
-                    if attached {
+                    if arrival == Arrival::Parked {
+                        self.sight(Sight::Parked);
+                    } else if attached {
                         let truth = self.procs[channel.to].truth.entry(table).or_default();
                         truth.applied.insert(op.entry.dot);
                     }
@@ -102,12 +112,13 @@ impl<S: Store + Default> World<S> {
     /// it does then: in production it holds no lock from one to the next.
     pub fn tick(&mut self, process: usize, between: Option<(usize, WantedWrite)>) {
         let now = self.local(process);
+        let steady = self.steady();
         let between = between.filter(|(_, w)| self.procs[process].writable.contains(&w.table));
         if let Some((steps, wanted)) = between {
             self.procs[process].node.tables().plan(steps, now, wanted);
         }
         let awaited = self.procs[process].node.members().awaited().len();
-        let effects = self.procs[process].node.handle(now, Event::Tick { wall: now });
+        let effects = self.procs[process].node.handle(steady, Event::Tick { wall: now });
         if self.procs[process].node.members().awaited().len() < awaited {
             self.fault(Fault::Forgotten, &[self.procs[process].slot]);
         }
@@ -120,7 +131,8 @@ impl<S: Store + Default> World<S> {
 
     /// One step of the ends of syncs. False if there was nothing to do.
     pub fn finish(&mut self, process: usize) -> bool {
-        let now = self.local(process);
+        self.local(process);
+        let now = self.steady();
         let effects = self.procs[process].node.finish_some(now);
         let worked = effects.is_some();
         self.carry_out(process, effects.unwrap_or_default());

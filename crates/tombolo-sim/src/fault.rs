@@ -42,10 +42,16 @@ pub enum Fault {
     WriteBetween,
     /// A member was unlinked for longer than stability waits.
     Forgotten,
+    /// A clock jumped further than clocks may differ.
+    WildClock,
+    /// A link was lost for less than the membership protocol needs to find out.
+    ShortLoss,
+    /// A process was started while an older one of its name still ran.
+    Twin,
 }
 
 /// Every kind of fault.
-pub const FAULTS: [Fault; 19] = [
+pub const FAULTS: [Fault; 22] = [
     Fault::Cut,
     Fault::OneWayCut,
     Fault::Heal,
@@ -65,6 +71,9 @@ pub const FAULTS: [Fault; 19] = [
     Fault::Heard,
     Fault::WriteBetween,
     Fault::Forgotten,
+    Fault::WildClock,
+    Fault::ShortLoss,
+    Fault::Twin,
 ];
 
 /// How often each kind fired.

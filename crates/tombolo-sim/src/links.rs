@@ -1,6 +1,7 @@
 //! How links come and go: dials, handshakes, cuts, ends that are found broken.
 
 use crate::fault::Fault;
+use crate::sight::Sight;
 use crate::world::World;
 use tombolo_core::{Event, Store};
 
@@ -17,9 +18,18 @@ impl<S: Store + Default> World<S> {
             Some(peer) if peer == dialer => Some(peer),
             Some(peer) if self.agree(dialer, peer) => {
                 self.link_up(dialer, peer);
+                self.tell_taken(dialer, false);
+                self.tell_taken(peer, false);
                 Some(peer)
             }
-            _ => None,
+            Some(peer) => {
+                self.tell_superseded(dialer, peer);
+                self.tell_superseded(peer, dialer);
+                let taken = self.is_taken(peer, dialer);
+                self.tell_taken(dialer, taken);
+                None
+            }
+            None => None,
         };
         let peer = peer.map(|peer| self.procs[peer].id.clone());
         self.event(dialer, Event::Dialled { address: format!("n{slot}:1"), peer });
@@ -38,11 +48,30 @@ impl<S: Store + Default> World<S> {
             let known = self.procs[host].node.members().named(name);
             let superseded =
                 known.is_some_and(|known| known.member.id.supersedes(&self.procs[guest].id));
-            let mut peers = self.network.peers(host).into_iter();
-            let taken = peers.any(|peer| peer != guest && self.procs[peer].id.name == *name);
-            !superseded && !taken
+            !superseded && !self.is_taken(host, guest)
         };
         accepts(a, b) && accepts(b, a)
+    }
+
+    /// Whether a process is linked to another of the name of `guest`.
+    fn is_taken(&self, host: usize, guest: usize) -> bool {
+        let name = &self.procs[guest].id.name;
+        let mut peers = self.network.peers(host).into_iter();
+        peers.any(|peer| peer != guest && self.procs[peer].id.name == *name)
+    }
+
+    /// A process that is refused because its name is taken does not open its tables.
+    fn tell_taken(&mut self, process: usize, taken: bool) {
+        if self.config.twins {
+            self.event(process, Event::NameTaken { taken });
+        }
+    }
+
+    /// Who refuses a process for a newer one of its name says so.
+    fn tell_superseded(&mut self, host: usize, guest: usize) {
+        let known = self.procs[host].node.members().named(&self.procs[guest].id.name);
+        let newer = known.is_some_and(|known| known.member.id.supersedes(&self.procs[guest].id));
+        self.procs[guest].superseded |= newer;
     }
 
     /// Both ends get a link. One that is up already stays, or is replaced.
@@ -88,12 +117,29 @@ impl<S: Store + Default> World<S> {
         if self.network.up(peer, process).is_some() {
             self.fault(Fault::HalfOpen, &slots);
         }
+        self.note_fill_cut(process, peer);
         let lose = self.rng.chance(50);
         self.network.close(process, peer, lose);
         self.procs[process].fan_out.retain(|(_, to)| *to != peer);
         self.trace.say(self.now, &slots, || "loses the link".to_string());
         let peer = self.procs[peer].id.clone();
         self.event(process, Event::Unlinked { peer });
+    }
+
+    /// A peer goes away in the middle of filling a table.
+    fn note_fill_cut(&mut self, process: usize, peer: usize) {
+        let to = self.procs[peer].incarnation;
+        let me = &mut self.procs[process];
+        let fills: Vec<_> = me.fills.iter().filter(|(_, from)| *from == peer).copied().collect();
+        for fill in fills {
+            self.procs[process].fills.remove(&fill);
+            let me = &self.procs[process];
+            let asks = me.look(fill.0, |t| t.asking(to).is_some()) == Some(true);
+            let synced = me.truth.get(&fill.0).is_some_and(|truth| truth.synced);
+            if asks && !synced {
+                self.sight(Sight::FillCut);
+            }
+        }
     }
 
     fn is_syncing(&self, process: usize, peer: usize) -> bool {

@@ -1,7 +1,11 @@
 //! What really happened, written down beside the core and never read by it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use tombolo_core::{Dot, Incarnation, Millis, Stamp, TableId, VersionVector};
+use crate::process::Cause;
+use tombolo_core::{
+    Declaration, Dot, Epochs, Incarnation, Mark, Millis, OwnerDown, Rank, Stamp, TableId,
+    VersionVector,
+};
 
 /// One write or delete.
 #[derive(Clone, Debug)]
@@ -10,6 +14,10 @@ pub struct Op {
     pub dot: Dot,
     /// Its place among concurrent writes.
     pub stamp: Stamp,
+    /// How it was made.
+    pub mark: Mark,
+    /// Who wanted it.
+    pub cause: Cause,
     /// The key.
     pub key: Box<[u8]>,
     /// What was written; none for a delete.
@@ -18,6 +26,8 @@ pub struct Op {
     pub expires: Option<Millis>,
     /// What the writer saw and superseded.
     pub replaces: Vec<Dot>,
+    /// The events of the key that the writer had taken in, and did not merely have hidden.
+    pub knew: Vec<Dot>,
     /// Written by a fresh process that had begun alone and had not met anybody yet: such a write
     /// may be older than a delete that the cluster has forgotten already (rule 1).
     pub alone: bool,
@@ -31,8 +41,8 @@ pub struct Op {
 
 impl Op {
     /// The order of rule 7.
-    pub fn rank(&self) -> (Stamp, Dot) {
-        (self.stamp, self.dot)
+    pub fn rank(&self) -> Rank {
+        Rank(self.mark.epoch, self.stamp, self.dot)
     }
 }
 
@@ -44,9 +54,50 @@ pub struct Log {
     by_key: BTreeMap<Box<[u8]>, Vec<usize>>,
     replaced_by: BTreeMap<Dot, Vec<Dot>>,
     origins: BTreeSet<Incarnation>,
+    /// Every declaration that any process ever had, by epoch.
+    declared: BTreeMap<u8, Vec<Declaration>>,
 }
 
 impl Log {
+    /// Notes how some process declares the table.
+    pub fn declared(&mut self, declaration: &Declaration, epochs: &Epochs) {
+        let known = self.declared.entry(epochs.current()).or_default();
+        if !known.contains(declaration) {
+            known.push(declaration.clone());
+        }
+    }
+
+    /// Whether a newer event may have removed an older one that its writer had not seen: the last
+    /// writer won in one of the epochs from the one to the other, as far as any process knew.
+    pub fn may_beat(&self, older: u8, newer: u8) -> bool {
+        let mut known = self.declared.range(older..=newer.max(older)).flat_map(|(_, all)| all);
+        known.any(|declaration| declaration.policy.is_last_writer_wins())
+    }
+
+    /// Whether it must have, as far as every process knew.
+    pub fn must_beat(&self, older: u8, newer: u8) -> bool {
+        let is_lww = |all: &Vec<Declaration>| all.iter().all(|d| d.policy.is_last_writer_wins());
+        self.declared.range(older..=newer.max(older)).any(|(_, all)| is_lww(all))
+    }
+
+    /// Whether the table was always last-writer-wins, and nothing else.
+    pub fn is_always_lww(&self) -> bool {
+        let mut all = self.declared.values().flatten();
+        all.all(|declaration| declaration.policy.is_last_writer_wins())
+    }
+
+    /// Whether the table ever hid the records of those that are down.
+    pub fn ever_hid(&self) -> bool {
+        let mut all = self.declared.values().flatten();
+        all.any(|declaration| declaration.owner_down == OwnerDown::Hide)
+    }
+
+    /// Whether the table was ever altered.
+    pub fn was_altered(&self) -> bool {
+        self.declared.keys().any(|epoch| *epoch > 0)
+    }
+
+
     /// Writes an op down.
     pub fn add(&mut self, op: Op) {
         let at = self.ops.len();

@@ -1,12 +1,23 @@
 //! One process: a node of the shipping core, its tables, and its clock.
 
-use crate::oracle::Truth;
+use crate::oracle::{Op, Truth};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tombolo_core::{
-    Change, Declaration, Dot, Incarnation, Limits, Millis, Node, NodeId, Stamp, Store, Table,
-    TableId, Tables,
+    Change, Declaration, Dot, Epochs, Incarnation, Limits, Mark, Millis, Node, NodeId, OwnerDown,
+    Stamp, Store, Table, TableId, Tables, Written,
 };
+
+/// Who wanted a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// A client.
+    Client,
+    /// The policy: it takes the place of siblings.
+    Conclusion,
+    /// An island's word: it takes the place of what another did alone.
+    Overrule,
+}
 
 /// A local write that was done, as its op goes to the peers.
 #[derive(Clone, Debug)]
@@ -23,8 +34,35 @@ pub struct DoneWrite {
     pub dot: Dot,
     /// Its stamp.
     pub stamp: Stamp,
+    /// How it was made.
+    pub mark: Mark,
     /// What it supersedes.
     pub replaces: Vec<Dot>,
+    /// Who wanted it.
+    pub cause: Cause,
+}
+
+impl DoneWrite {
+    /// What a table says that it wrote.
+    pub fn of(
+        table: TableId,
+        key: &[u8],
+        value: Option<&[u8]>,
+        written: &Written<'_>,
+        cause: Cause,
+    ) -> DoneWrite {
+        DoneWrite {
+            table,
+            key: key.into(),
+            value: value.map(Box::from),
+            expires: written.expires,
+            dot: written.dot,
+            stamp: written.stamp,
+            mark: written.mark,
+            replaces: written.replaces.to_vec(),
+            cause,
+        }
+    }
 }
 
 /// A local write that a client wants.
@@ -45,6 +83,11 @@ pub struct SimTables<S> {
     me: Incarnation,
     limits: Limits,
     tables: RefCell<BTreeMap<TableId, Table<S>>>,
+    declared: RefCell<BTreeMap<TableId, (Declaration, Epochs)>>,
+    /// The tables that were made since they were asked for.
+    made: RefCell<Vec<TableId>>,
+    /// What the wall clock of the node shows.
+    wall: Cell<Millis>,
     /// Writes of client threads that get hold of a table's lock between two steps of a walk: after
     /// how many steps, at what time, what.
     planned: RefCell<VecDeque<(usize, Millis, WantedWrite)>>,
@@ -59,6 +102,9 @@ impl<S: Store + Default> SimTables<S> {
             me,
             limits,
             tables: RefCell::default(),
+            declared: RefCell::default(),
+            made: RefCell::default(),
+            wall: Cell::default(),
             planned: RefCell::default(),
             done: RefCell::default(),
             steps: Cell::new(0),
@@ -67,7 +113,49 @@ impl<S: Store + Default> SimTables<S> {
 
     /// Runs `look` on a table, if it is there.
     pub fn look<R>(&self, id: TableId, look: impl FnOnce(&mut Table<S>) -> R) -> Option<R> {
-        self.tables.borrow_mut().get_mut(&id).map(look)
+        let mut tables = self.tables.borrow_mut();
+        let table = tables.get_mut(&id)?;
+        table.set_wall(self.wall.get());
+        Some(look(table))
+    }
+
+    /// What the wall clock of the node showed last.
+    pub fn wall(&self) -> Millis {
+        self.wall.get()
+    }
+
+    /// The wall clock of the node shows that from now on.
+    pub fn set_wall(&self, wall: Millis) {
+        self.wall.set(wall);
+    }
+
+    /// How a table is declared here.
+    pub fn declared(&self, id: TableId) -> Option<Declaration> {
+        self.declared.borrow().get(&id).map(|(declaration, _)| declaration.clone())
+    }
+
+    /// The tables that were made since the last time, as they were declared.
+    pub fn take_made(&self) -> Vec<(TableId, Declaration, Epochs)> {
+        let declared = self.declared.borrow();
+        let made = self.made.take().into_iter();
+        made.map(|id| (id, declared[&id].0.clone(), declared[&id].1.clone())).collect()
+    }
+
+    /// Whether a table hides the records of those that are down.
+    pub fn hides(&self, id: TableId) -> bool {
+        let declared = self.declared.borrow();
+        declared.get(&id).is_some_and(|(now, _)| now.owner_down == OwnerDown::Hide)
+    }
+
+    /// How often a table was altered, as far as is known here.
+    pub fn epoch(&self, id: TableId) -> Option<u8> {
+        self.declared.borrow().get(&id).map(|(_, epochs)| epochs.current())
+    }
+
+    /// A table was altered.
+    pub fn adopt(&self, id: TableId, declaration: &Declaration, epochs: &Epochs) {
+        self.look(id, |table| table.adopt(declaration, epochs.clone()));
+        self.declared.borrow_mut().insert(id, (declaration.clone(), epochs.clone()));
     }
 
     /// The tables that exist.
@@ -116,22 +204,17 @@ fn do_write<S: Store>(
         None => Change::Delete,
     };
     let written = table.write(now, &wanted.key, change)?;
-    Some(DoneWrite {
-        table: wanted.table,
-        key: wanted.key.clone(),
-        value: wanted.value.clone(),
-        expires: wanted.value.as_ref().and(wanted.expires),
-        dot: written.dot,
-        stamp: written.stamp,
-        replaces: written.replaces.to_vec(),
-    })
+    let value = wanted.value.as_deref();
+    Some(DoneWrite::of(wanted.table, &wanted.key, value, &written, Cause::Client))
 }
 
 impl<S: Store + Default> Tables for SimTables<S> {
     type Store = S;
 
-    fn create(&mut self, id: TableId, _name: &str, _declaration: Declaration) {
-        let table = Table::new(self.me, S::default(), self.limits);
+    fn create(&mut self, id: TableId, _name: &str, declaration: &Declaration, epochs: &Epochs) {
+        let table = Table::new(self.me, S::default(), self.limits, declaration, epochs.clone());
+        self.declared.borrow_mut().insert(id, (declaration.clone(), epochs.clone()));
+        self.made.borrow_mut().push(id);
         let before = self.tables.borrow_mut().insert(id, table);
         assert!(before.is_none(), "a table was made twice");
     }
@@ -140,6 +223,7 @@ impl<S: Store + Default> Tables for SimTables<S> {
         self.steps.set(self.steps.get() + 1);
         let mut tables = self.tables.borrow_mut();
         let table = tables.get_mut(&id).expect("the node speaks of tables that it made");
+        table.set_wall(self.wall.get());
         self.run_planned(id, table);
         step(table)
     }
@@ -167,6 +251,12 @@ pub struct Process<S> {
     pub discovered: bool,
     /// Set when it learned that a newer process has its name.
     pub superseded: bool,
+    /// The latest moment that its clock ever showed.
+    pub latest: Millis,
+    /// Whether any of its tables may be kept apart from a peer.
+    pub may_hold: bool,
+    /// The peers that were asked for a part of a table, as process numbers.
+    pub fills: BTreeSet<(TableId, usize)>,
 }
 
 impl<S: Store + Default> Process<S> {
@@ -184,5 +274,14 @@ impl<S: Store + Default> Process<S> {
     pub fn has(&self, table: TableId, dot: Dot) -> bool {
         dot.seq <= self.seen_of(table, dot.origin)
             || self.truth.get(&table).is_some_and(|truth| truth.applied.contains(&dot))
+    }
+
+    /// Whether an event is live here.
+    pub fn holds(&self, table: TableId, op: &Op) -> bool {
+        let mut live = false;
+        self.look(table, |t| {
+            t.store().entries(&op.key, &mut |entry| live |= entry.dot == op.dot);
+        });
+        live
     }
 }

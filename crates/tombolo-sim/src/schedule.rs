@@ -2,10 +2,9 @@
 
 use crate::fault::Fault;
 use crate::invariant::{Checked, check};
-use crate::network::{Channel, LANES};
 use crate::process::WantedWrite;
 use crate::world::World;
-use tombolo_core::{Event, Store, TableId};
+use tombolo_core::{Event, Kind, Store, TableId};
 
 impl<S: Store + Default> World<S> {
     /// Starts the nodes and plays the random steps.
@@ -40,7 +39,7 @@ impl<S: Store + Default> World<S> {
                 self.clocks[slot].drift = self.rng.between(-20, 20);
                 self.fault(Fault::ClockDrift, &[slot]);
             }
-            if slot < 2 || self.rng.chance(60) {
+            if slot < 2 || self.config.is_crowd() || self.rng.chance(60) {
                 self.bring_up(slot);
             }
         }
@@ -49,9 +48,9 @@ impl<S: Store + Default> World<S> {
     /// Starts a node; it creates some of the tables by itself, and hears of the others.
     pub fn bring_up(&mut self, slot: usize) {
         let process = self.start(slot);
-        for number in 0..self.config.tables {
+        for number in 0..self.config.tables.len() {
             if self.rng.chance(60) || slot == 0 {
-                self.create(process, &World::<S>::table_name(number));
+                self.create(process, number);
             }
         }
         if self.rng.chance(70) {
@@ -89,6 +88,7 @@ impl<S: Store + Default> World<S> {
             760..870 => self.some_tick(process),
             870..930 => self.some_dial(),
             930..945 => self.some_resume(),
+            945.. if self.config.short_losses && self.rng.chance(30) => self.some_loss(),
             945.. if self.rng.below(50) < flapping => self.some_network_fault(),
             _ => self.some_other_fault(process),
         }
@@ -96,19 +96,33 @@ impl<S: Store + Default> World<S> {
 
     /// What some client wants done next.
     pub fn wanted(&mut self, process: usize) -> WantedWrite {
-        let number = self.rng.below(self.config.tables);
-        let key: Box<[u8]> = [b'a' + self.rng.below(self.config.keys) as u8].into();
+        let number = self.rng.below(self.config.tables.len());
+        let letter = b'a' + self.rng.below(self.config.keys) as u8;
         let delete = self.rng.chance(35);
         let now = self.local(process);
         let short = self.config.expiry && self.rng.chance(35);
         let expires = short.then(|| now.plus(self.rng.below(120) as u64));
-        let value: Box<[u8]> = self.counts.ops.to_le_bytes().into();
+        let declared = &self.config.tables[number];
+        let (bag, per) = (declared.kind == Kind::Bag, declared.policy.per().is_some());
+        // In a bag the object, or its second key, is a part of the key.
+        let object = b'0' + self.rng.below(3) as u8;
+        let key: Box<[u8]> = if bag { [letter, object].into() } else { [letter].into() };
+        let value = if bag && !per { vec![object] } else { self.some_value() };
         WantedWrite {
             table: TableId::of(&World::<S>::table_name(number)),
             key,
-            value: (!delete).then_some(value),
+            value: (!delete).then(|| value.into()),
             expires,
         }
+    }
+
+    /// A value of one piece: its version, and which write it is. Now and then two say the same.
+    fn some_value(&mut self) -> Vec<u8> {
+        let mut value = vec![self.rng.below(4) as u8];
+        let same = self.rng.chance(7);
+        let number = if same { 0 } else { self.counts.ops + 1 };
+        value.extend(number.to_le_bytes());
+        value
     }
 
     fn some_write(&mut self, process: usize) {
@@ -189,115 +203,5 @@ impl<S: Store + Default> World<S> {
                 }
             }
         }
-    }
-
-    fn some_other_fault(&mut self, process: usize) {
-        let peers = self.network.peers(process);
-        let peer = self.rng.pick(&peers);
-        match self.rng.below(16) {
-            0..2 => self.end_or_restart(),
-            2..5 => {
-                if let Some(peer) = peer {
-                    let kept = self.rng.below(8);
-                    self.overflow(process, peer, kept);
-                }
-            }
-            5..7 => {
-                let bound = self.config.max_drift as i64 / 2;
-                let slot = self.procs[process].slot;
-                self.clocks[slot].offset = self.rng.between(-bound, bound);
-                self.fault(Fault::ClockJump, &[slot]);
-            }
-            7..9 => {
-                if let Some(peer) = peer {
-                    self.delay(process, peer);
-                }
-            }
-            9..11 => {
-                if !self.procs[process].discovered {
-                    self.discover(process);
-                }
-            }
-            11..13 => self.hear(process),
-            13 => {
-                if let Some(peer) = peer.filter(|peer| self.procs[*peer].alive) {
-                    self.drop_link(process, peer);
-                }
-            }
-            _ => {
-                let broken = self.broken_ends();
-                if let Some((process, peer)) = self.rng.pick(&broken) {
-                    self.close_end(process, peer);
-                }
-            }
-        }
-    }
-
-    /// A link breaks by itself: one end finds out, the other later.
-    fn drop_link(&mut self, process: usize, peer: usize) {
-        if self.network.up(process, peer).is_some() {
-            self.close_end(process, peer);
-        }
-    }
-
-    fn delay(&mut self, process: usize, peer: usize) {
-        let lane = LANES[self.rng.below(3)];
-        let until = self.now + self.rng.below(60) as u64;
-        let channel = Channel { from: process, to: peer, lane };
-        if let Some(queue) = self.network.queue_mut(channel) {
-            queue.held_until = until;
-            self.fault(Fault::Delay, &[self.procs[process].slot, self.procs[peer].slot]);
-        }
-    }
-
-    /// The membership protocol says something of some process, right or wrong.
-    fn hear(&mut self, process: usize) {
-        let about = self.rng.below(self.procs.len());
-        if about == process {
-            return;
-        }
-        let up = self.procs[about].alive && self.rng.chance(60);
-        let wrong = self.procs[about].alive && !up;
-        let fault = if wrong { Fault::WrongSuspicion } else { Fault::Heard };
-        self.fault(fault, &[self.procs[process].slot, self.procs[about].slot]);
-        let id = self.procs[about].id.clone();
-        let address = format!("n{}:1", self.procs[about].slot);
-        self.event(process, Event::Heard { id, address, up });
-    }
-
-    fn end_or_restart(&mut self) {
-        if !self.config.crashes {
-            // Nodes that were not there at the start still come.
-            return self.restart_somebody();
-        }
-        let slot = self.rng.below(self.config.nodes);
-        match self.current[slot] {
-            Some(process) if self.alive().len() > 1 => {
-                if self.rng.chance(15) {
-                    self.fault(Fault::Leave, &[slot]);
-                    self.leave(process);
-                } else {
-                    self.fault(Fault::Crash, &[slot]);
-                    self.crash(process);
-                }
-            }
-            Some(_) => {}
-            None => self.restart(slot),
-        }
-    }
-
-    fn restart_somebody(&mut self) {
-        let down = (0..self.config.nodes).find(|slot| self.current[*slot].is_none());
-        if let Some(slot) = down {
-            self.restart(slot);
-        }
-    }
-
-    /// Starts a node that is not running, whether it ran before or not.
-    pub fn restart(&mut self, slot: usize) {
-        if self.procs.iter().any(|process| process.slot == slot) {
-            self.fault(Fault::Restart, &[slot]);
-        }
-        self.bring_up(slot);
     }
 }

@@ -2,12 +2,17 @@
 
 use crate::invariant::{Checked, Violation, check_end, is_settled};
 use crate::network::Channel;
+use crate::process::Process;
+use crate::sight::Sight;
 use crate::world::World;
-use tombolo_core::Store;
+use tombolo_core::{Event, MemberState, Policy, Store, TableId};
 
 /// How many rounds of ten milliseconds everything has to settle: several times what the longest
 /// pauses between dials, reports and syncs add up to.
-const ROUNDS: usize = 600;
+const ROUNDS: usize = 1_200;
+
+/// After how many rounds an operator looks at what is kept apart.
+const PATIENCE: usize = 100;
 
 /// How many frames may arrive in one round.
 const FRAMES: usize = 20_000;
@@ -23,22 +28,84 @@ impl<S: Store + Default> World<S> {
             }
         }
         for process in self.alive() {
-            if !self.procs[process].discovered {
+            // Of two processes of one name an operator stops the older: whoever is linked to it
+            // refuses the other.
+            let twin = self.current[self.procs[process].slot] != Some(process);
+            if twin {
+                self.crash(process);
+            } else if !self.procs[process].discovered {
                 self.discover(process);
             }
         }
+        let mut wrong = 0;
+        for clock in &mut self.clocks {
+            wrong = wrong.max(clock.wrong.unsigned_abs());
+            clock.wrong = 0;
+        }
         self.trace.say(self.now, &[], || "everything is healed".to_string());
         // Long enough for every record that expires to be swept.
-        let earliest = self.now + 150 + 2 * self.config.max_drift;
+        let earliest = self.now + 150 + 2 * self.config.max_drift + wrong;
         let mut quiet = 0;
-        for _ in 0..ROUNDS {
+        for round in 1..=ROUNDS {
             self.round()?;
+            self.hear_all();
+            if round % PATIENCE == 0 {
+                self.decide_all();
+            }
             quiet = if self.now > earliest && is_settled(self) { quiet + 1 } else { 0 };
             if quiet == 2 {
                 break;
             }
         }
+        self.note_ledgers();
         check_end(self)
+    }
+
+    fn note_ledgers(&mut self) {
+        let noted = |process: &Process<S>| {
+            let tables = process.node.tables();
+            let noted = |id| tables.look(id, |t| t.ledger().noted()).unwrap_or(0);
+            tables.ids().into_iter().any(|id| noted(id) > 0)
+        };
+        if self.procs.iter().any(noted) {
+            self.sight(Sight::Noted);
+        }
+    }
+
+    /// The membership protocol has found out who runs.
+    fn hear_all(&mut self) {
+        for process in self.alive() {
+            for about in 0..self.procs.len() {
+                let id = self.procs[about].id.clone();
+                let known = self.procs[process].node.members().named(&id.name);
+                let known = known.filter(|known| known.member.id == id).map(|known| known.state);
+                let up = self.procs[about].alive;
+                let wrong = match known {
+                    Some(MemberState::Up) => !up,
+                    Some(MemberState::Down) => up,
+                    _ => false,
+                };
+                if wrong {
+                    let address = format!("n{}:1", self.procs[about].slot);
+                    self.event(process, Event::Heard { id, address, up });
+                }
+            }
+        }
+    }
+
+    /// What islands wait for an operator to decide is decided, on one node at a time.
+    fn decide_all(&mut self) {
+        for process in self.alive() {
+            for number in 0..self.config.tables.len() {
+                let name = World::<S>::table_name(number);
+                let declared = self.procs[process].node.tables().declared(TableId::of(&name));
+                let by_itself = declared.is_none_or(|d| d.policy == Policy::YieldIsland);
+                let choose = self.rng.chance(30);
+                if !by_itself && self.decide(process, &name, choose) {
+                    return;
+                }
+            }
+        }
     }
 
     /// Ten milliseconds in which every node is told the time, and everything on its way arrives.

@@ -5,17 +5,19 @@
 
 use crate::config::Config;
 use crate::fault::{Fault, FaultCounts};
-use crate::invariant::{Violation, check_write};
+use crate::invariant::{Violation, check_write, is_hidden};
+use crate::judge::Resolver;
 use crate::network::{Channel, Lane, Network};
 use crate::oracle::{Op, Oracle, Truth};
 use crate::process::{DoneWrite, Process, SimTables, WantedWrite};
 use crate::rng::Rng;
+use crate::sight::{Sight, SightCounts};
 use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use tombolo_core::{
-    Declaration, Effect, EntryRef, Event, Incarnation, Message, Millis, Node, NodeId, Notice,
-    OpRef, Store, TableId,
+    Dot, Effect, EntryRef, Event, Incarnation, Message, Millis, Node, NodeId, Notice, OpRef,
+    Purpose, Store, SyncBody, TableId,
 };
 
 /// Where every clock starts, so that a clock that is behind is still after the epoch.
@@ -40,6 +42,8 @@ pub struct Counts {
     pub differing: u64,
     /// Faults by kind.
     pub faults: FaultCounts,
+    /// What was to be seen sometimes.
+    pub sights: SightCounts,
 }
 
 impl Counts {
@@ -53,6 +57,7 @@ impl Counts {
         self.dropped += other.dropped;
         self.differing += other.differing;
         self.faults.add(&other.faults);
+        self.sights.add(&other.sights);
     }
 }
 
@@ -63,6 +68,8 @@ pub struct WallClock {
     pub offset: i64,
     /// How much it gains, in milliseconds a second.
     pub drift: i64,
+    /// How far it is wrong beyond all that clocks may differ by.
+    pub wrong: i64,
 }
 
 /// The world of one schedule.
@@ -95,6 +102,8 @@ pub struct World<S> {
     pub by_incarnation: BTreeMap<Incarnation, usize>,
     /// Whether the end phase has begun.
     pub ending: bool,
+    /// What decides in the place of the resolvers that are declared by name.
+    pub resolver: Option<Resolver>,
     pub(crate) ready: Vec<Channel>,
     /// What a check inside a step found.
     pub(crate) found: Option<Violation>,
@@ -104,7 +113,7 @@ impl<S: Store + Default> World<S> {
     /// A world in which nothing runs yet.
     pub fn new(config: Config, rng: Rng, traced: bool) -> World<S> {
         let mut trace = Trace::new(traced);
-        for number in 0..config.tables {
+        for number in 0..config.tables.len() {
             let name = World::<S>::table_name(number);
             trace.name(format!("{:?}", TableId::of(&name)), name);
         }
@@ -121,6 +130,7 @@ impl<S: Store + Default> World<S> {
             dirty: BTreeSet::new(),
             by_incarnation: BTreeMap::new(),
             ending: false,
+            resolver: None,
             ready: Vec::new(),
             found: None,
             config,
@@ -135,18 +145,31 @@ impl<S: Store + Default> World<S> {
 
     /// The running processes.
     pub fn alive(&self) -> Vec<usize> {
-        self.current.iter().flatten().copied().collect()
+        (0..self.procs.len()).filter(|process| self.procs[*process].alive).collect()
     }
 
-    /// What the clock of a process's node shows.
+    /// The time that nobody sets, by which nodes measure how long something takes.
+    pub fn steady(&self) -> Millis {
+        Millis(START + self.now)
+    }
+
+    /// What the wall clock of a process's node shows; its tables are told.
     pub fn local(&mut self, process: usize) -> Millis {
         let clock = self.clocks[self.procs[process].slot];
         let bound = (self.config.max_drift / 2) as i64;
         let ahead = clock.offset + clock.drift * self.now as i64 / 1000;
-        let shown = (START + self.now) as i64 + ahead.clamp(-bound, bound);
+        let shown = (START + self.now) as i64 + ahead.clamp(-bound, bound) + clock.wrong;
         let shown = Millis(shown as u64);
         self.oracle.latest = self.oracle.latest.max(shown);
+        let me = &mut self.procs[process];
+        me.latest = me.latest.max(shown);
+        me.node.tables().set_wall(shown);
         shown
+    }
+
+    /// Notes that something was to be seen.
+    pub fn sight(&mut self, sight: Sight) {
+        self.counts.sights.count(sight);
     }
 
     /// Starts the node of that number as a new process with empty memory.
@@ -173,12 +196,18 @@ impl<S: Store + Default> World<S> {
             truth: BTreeMap::new(),
             discovered: false,
             superseded: false,
+            latest: Millis(0),
+            may_hold: false,
+            fills: BTreeSet::new(),
         });
         self.by_incarnation.insert(incarnation, process);
         self.current[slot] = Some(process);
         let nth = self.procs.iter().filter(|process| process.slot == slot).count();
         self.trace.name(format!("{incarnation:?}"), format!("n{slot}.{nth}"));
         self.trace.say(self.now, &[slot], || format!("starts as {incarnation:?}"));
+        if self.alive().len() > 8 {
+            self.sight(Sight::Crowd);
+        }
         process
     }
 
@@ -187,25 +216,35 @@ impl<S: Store + Default> World<S> {
         if !self.procs[process].alive {
             return;
         }
-        let now = self.local(process);
+        self.local(process);
+        let now = self.steady();
         let effects = self.procs[process].node.handle(now, event);
         self.carry_out(process, effects);
     }
 
     /// Declares a table on a process.
-    pub fn create(&mut self, process: usize, name: &str) {
-        let now = self.local(process);
-        let declared = self.procs[process].node.create(now, name, Declaration::default());
+    pub fn create(&mut self, process: usize, number: usize) {
+        self.local(process);
+        let now = self.steady();
+        let (name, declaration) =
+            (World::<S>::table_name(number), self.config.tables[number].clone());
+        self.trace.say(self.now, &[self.procs[process].slot], || {
+            format!("creates {name}: {declaration}")
+        });
+        let declared = self.procs[process].node.create(now, &name, declaration);
         let (_, effects) = declared.expect("every table is declared the same way here");
-        self.trace.say(self.now, &[self.procs[process].slot], || format!("creates {name}"));
         self.carry_out(process, effects);
     }
 
     /// Does what a driver does in production.
     pub fn carry_out(&mut self, process: usize, effects: Vec<Effect>) {
         self.dirty.insert(process);
+        self.note_tables(process);
         for effect in effects {
             match effect {
+                Effect::Adopt { .. } => self.adopt(process, &effect),
+                Effect::Judge { table, leads } => self.judge(process, table, leads),
+                Effect::Overrule { table, lone } => self.overrule(process, table, &lone),
                 Effect::Send { to, message } => self.send(process, to, &message),
                 Effect::Attach { table, to } => self.attach(process, table, to),
                 Effect::Dial { address } => {
@@ -225,6 +264,13 @@ impl<S: Store + Default> World<S> {
         };
         let slots = [self.procs[process].slot, self.procs[peer].slot];
         self.trace.say(self.now, &slots, || format!("sends {message:?}"));
+        if let Message::Sync { table, body: SyncBody::Ask(ask), .. } = message
+            && ask.purpose != Purpose::Join
+            && ask.purpose != Purpose::Look
+        {
+            self.sight(Sight::FillInParts);
+            self.procs[process].fills.insert((*table, peer));
+        }
         let mut bytes = Vec::new();
         tombolo_wire::encode_message(&mut bytes, message);
         let lane = Lane::of(message);
@@ -263,7 +309,18 @@ impl<S: Store + Default> World<S> {
             // Rare and allowed: a value of a process that was not met when a newer delete was
             // dropped, or dots of an origin that died before anybody had all before them.
             Notice::Differs { .. } => self.counts.differing += 1,
-            Notice::Adopted { .. } | Notice::Mismatch(_) => {}
+            Notice::Apart { .. } => self.sight(Sight::Hold),
+            Notice::Rejoined { .. } => self.sight(Sight::Rejoin),
+            _ => {}
+        }
+    }
+
+    /// Writes down how the tables of a process are declared that it has made.
+    fn note_tables(&mut self, process: usize) {
+        let tables = self.procs[process].node.tables();
+        for (id, declaration, epochs) in tables.take_made() {
+            self.oracle.logs.entry(id).or_default().declared(&declaration, &epochs);
+            self.procs[process].may_hold |= declaration.holds();
         }
     }
 
@@ -276,6 +333,7 @@ impl<S: Store + Default> World<S> {
         let Some(done) = self.procs[process].node.tables().write(now, wanted) else {
             return false;
         };
+        self.sight_of_table(process, wanted.table);
         self.written(process, done);
         true
     }
@@ -290,6 +348,7 @@ impl<S: Store + Default> World<S> {
         let entry = EntryRef {
             dot: done.dot,
             stamp: done.stamp,
+            mark: done.mark,
             expires: done.expires,
             value: done.value.as_deref(),
         };
@@ -309,14 +368,18 @@ impl<S: Store + Default> World<S> {
         // A delete may be dropped again in the same step, where no other node is known.
         truth.live.insert(done.dot, done.value.is_some());
         truth.waiting.push((done.dot.seq, linked));
+        let alone = truth.opened_alone && !truth.synced;
         let op = Op {
             dot: done.dot,
             stamp: done.stamp,
+            mark: done.mark,
+            cause: done.cause,
+            knew: self.knew(process, done.table, &done.key, done.dot),
             key: done.key,
             value: done.value,
             expires: done.expires,
             replaces: done.replaces,
-            alone: truth.opened_alone && !truth.synced,
+            alone,
             unmet: BTreeSet::new(),
             held_by: BTreeSet::new(),
         };
@@ -324,6 +387,20 @@ impl<S: Store + Default> World<S> {
             self.found.get_or_insert(violation);
         }
         self.oracle.logs.entry(done.table).or_default().add(op);
+    }
+
+    /// The events of a key that a process has taken in, and that are not merely hidden there.
+    fn knew(&self, process: usize, table: TableId, key: &[u8], own: Dot) -> Vec<Dot> {
+        let Some(log) = self.oracle.logs.get(&table) else { return Vec::new() };
+        let known = log.newest_first(key).map(|op| op.dot);
+        let known = known.filter(|dot| *dot != own && self.procs[process].has(table, *dot));
+        known.filter(|dot| !is_hidden(&self.procs[process], table, key, *dot)).collect()
+    }
+
+    /// Whether a newer process of its name was ever started.
+    pub fn is_superseded(&self, incarnation: Incarnation) -> bool {
+        let me = self.by_incarnation[&incarnation];
+        self.procs[me + 1..].iter().any(|other| other.slot == self.procs[me].slot)
     }
 
     /// The peers that a table's ops go to.
@@ -342,7 +419,10 @@ impl<S: Store + Default> World<S> {
         let slot = self.procs[process].slot;
         self.trace.say(self.now, &[slot], || "ends".to_string());
         self.procs[process].alive = false;
-        self.current[slot] = None;
+        // A twin that outlives the other is reached at the address of both.
+        let others = self.procs.iter().enumerate().rev();
+        let mut others = others.filter(|(_, other)| other.alive && other.slot == slot);
+        self.current[slot] = others.next().map(|(other, _)| other);
         for peer in self.network.peers(process) {
             let lose = self.rng.chance(50);
             self.network.close(process, peer, lose);
@@ -371,7 +451,7 @@ impl<S: Store + Default> World<S> {
                     text += &format!(" seen {:?} removed ahead {ahead:?}", t.seen());
                     for bucket in 0..t.store().buckets() {
                         t.store().visit(bucket, &mut |key, entry| {
-                            let (dot, expires) = (entry.dot, entry.expires);
+                            let (dot, expires) = (entry.dot, (entry.expires, entry.mark));
                             let kind = if entry.value.is_some() { "value" } else { "tombstone" };
                             text += &format!("\n    {key:?} {kind} {dot:?} {expires:?}");
                         });

@@ -2,16 +2,18 @@
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// How long a key may be that needs no memory of its own.
 const INLINE: usize = 22;
 
 /// A key. A short one lies in the map's own entry: looking it up then needs one fetch from memory
-/// less, and keeping it one allocation less.
+/// less, and keeping it one allocation less. A long one is shared by the map and the index of an
+/// ordered table, which copies its keys often.
 #[derive(Clone)]
 pub(crate) enum Key {
     Short { length: u8, bytes: [u8; INLINE] },
-    Long(Box<[u8]>),
+    Long(Arc<[u8]>),
 }
 
 impl Key {

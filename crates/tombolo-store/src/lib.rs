@@ -6,12 +6,16 @@
 //!
 //! The records lie in [`SHARDS`] lock-free hash maps (`papaya`) that share one memory reclaimer.
 //! Shards make a walk over the table possible in short steps, and let a growing table move to
-//! larger arrays a piece at a time.
+//! larger arrays a piece at a time. A table that is opened as [`Order::Ordered`] has an index of
+//! its keys besides, which is touched only when a key comes or goes.
 
+mod index;
 mod key;
 mod reader;
 mod slot;
 mod store;
+mod view;
 
-pub use reader::Reader;
-pub use store::{ConcurrentStore, Records, SHARDS};
+pub use reader::{Ordered, Reader};
+pub use store::{ConcurrentStore, Order, Records, SHARDS};
+pub use view::{Newest, Shown, View};

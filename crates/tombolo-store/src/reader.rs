@@ -1,12 +1,16 @@
 //! The reading end.
 
 use crate::store::{Records, SHARDS};
+use crate::view::View;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
-use tombolo_core::{EntryRef, Millis};
+use tombolo_core::{Entry, EntryRef, Incarnation, Millis};
 
 /// The reading end of a table's memory. Reads take no lock and wait for nobody.
 ///
-/// What expired by `now` is not shown, whether it was swept or not.
+/// Of each key a reader is shown at most one entry: what the table's [`View`] makes of those with
+/// a value that did not expire by `now`, whether it was swept or not, and whose owner is not
+/// hidden. Clones share the view and the owners with each other and are cheap.
 #[derive(Clone)]
 pub struct Reader {
     records: Arc<Records>,
@@ -17,8 +21,26 @@ impl Reader {
         Reader { records }
     }
 
-    /// Shows the visible entry of `key` to `look`, if there is one. The entry's memory is kept for
-    /// as long as `look` runs, so it should be short and must not wait.
+    /// From now on `view` decides what is shown of siblings. Until the first call that is
+    /// [`Newest`](crate::Newest). Readers that are at work are not waited for.
+    pub fn set_view(&self, view: Arc<dyn View>) {
+        self.records.lens.set_view(view);
+    }
+
+    /// From now on only entries written by the incarnations of `owners`, a sorted list, are shown;
+    /// with none, those of all are. A call that is at work goes by the list that it found.
+    pub fn show_owners(&self, owners: Option<Arc<[Incarnation]>>) {
+        debug_assert!(owners.as_ref().is_none_or(|owners| owners.is_sorted()));
+        self.records.lens.show_owners(owners);
+    }
+
+    /// The keys in order; none if the table is not an ordered one.
+    pub fn ordered(&self) -> Option<Ordered<'_>> {
+        self.records.index.is_some().then_some(Ordered { records: &self.records })
+    }
+
+    /// Shows what is to be seen of `key` to `look`, if there is something. The entry's memory is
+    /// kept for as long as `look` runs, so it should be short and must not wait.
     pub fn read<R>(
         &self,
         key: &[u8],
@@ -27,8 +49,16 @@ impl Reader {
     ) -> R {
         let shard = self.records.shard(key);
         let guard = shard.guard();
+        self.records.lens.look(now).show(key, shard.get(key, &guard), look)
+    }
+
+    /// The entries of `key` that the view chooses among, the newest last: more than one if writes
+    /// were concurrent and no later one replaced them.
+    pub fn siblings(&self, key: &[u8], now: Millis) -> Vec<Entry> {
+        let shard = self.records.shard(key);
+        let guard = shard.guard();
         let slot = shard.get(key, &guard);
-        look(slot.and_then(|slot| visible(slot.entries(), now)))
+        slot.map_or_else(Vec::new, |slot| self.records.lens.look(now).siblings(slot))
     }
 
     /// Brings what `key` holds near, so that a write under the table's lock is short.
@@ -37,20 +67,24 @@ impl Reader {
         std::hint::black_box(found);
     }
 
-    /// Shows every visible entry, in no order. What is there throughout is shown exactly once;
-    /// what comes or goes meanwhile may be shown or not.
+    /// Shows every visible key, in no order. What is there throughout is shown exactly once; what
+    /// comes or goes meanwhile may be shown or not.
     pub fn for_each(&self, now: Millis, mut see: impl FnMut(&[u8], EntryRef<'_>)) {
+        let look = self.records.lens.look(now);
         for shard in &self.records.shards {
             let guard = shard.guard();
             for (key, slot) in shard.iter(&guard) {
-                if let Some(entry) = visible(slot.entries(), now) {
-                    see(key.as_bytes(), entry);
-                }
+                let key = key.as_bytes();
+                look.show(key, Some(slot), |entry| {
+                    if let Some(entry) = entry {
+                        see(key, entry);
+                    }
+                });
             }
         }
     }
 
-    /// Goes on with a scan from `cursor` (0 starts one): shows at least `at_least` visible entries
+    /// Goes on with a scan from `cursor` (0 starts one): shows at least `at_least` visible keys
     /// if there are that many, and returns where to go on, 0 at the end.
     ///
     /// What is there from the start of a scan to its end is shown exactly once. A call costs one
@@ -62,6 +96,7 @@ impl Reader {
         now: Millis,
         mut see: impl FnMut(&[u8], EntryRef<'_>),
     ) -> u64 {
+        let look = self.records.lens.look(now);
         let mut shown = 0;
         let mut from = cursor;
         for index in Records::shard_of(cursor).min(SHARDS)..SHARDS {
@@ -80,10 +115,12 @@ impl Reader {
                     return position;
                 }
                 last = Some(position);
-                if let Some(entry) = visible(slot.entries(), now) {
-                    see(key, entry);
-                    shown += 1;
-                }
+                look.show(key, Some(slot), |entry| {
+                    if let Some(entry) = entry {
+                        see(key, entry);
+                        shown += 1;
+                    }
+                });
             }
             from = Records::start_of(index + 1);
             if shown >= at_least && index + 1 < SHARDS {
@@ -95,31 +132,89 @@ impl Reader {
 
     /// Some visible key, chosen by `dice`: any number, best a random one.
     pub fn any_key(&self, dice: u64, now: Millis) -> Option<Box<[u8]>> {
+        let look = self.records.lens.look(now);
         let first = Records::shard_of(dice >> 11);
         for step in 0..SHARDS {
             let shard = &self.records.shards[(first + step) % SHARDS];
             let guard = shard.guard();
-            let keys: Vec<_> = shard
-                .iter(&guard)
-                .filter(|(_, slot)| visible(slot.entries(), now).is_some())
-                .map(|(key, _)| key)
-                .collect();
-            if !keys.is_empty() {
-                return Some(keys[(dice % keys.len() as u64) as usize].as_bytes().into());
+            let mut found: Vec<_> =
+                shard.iter(&guard).filter(|(_, slot)| look.sees_any(slot)).collect();
+            if found.is_empty() {
+                continue;
+            }
+            // The view is asked only for what the dice say, and on from there if it hides that.
+            let chosen = (dice % found.len() as u64) as usize;
+            found.rotate_left(chosen);
+            let mut found = found.into_iter().map(|(key, slot)| (key.as_bytes(), slot));
+            if let Some((key, _)) =
+                found.find(|(key, slot)| look.show(key, Some(slot), |entry| entry.is_some()))
+            {
+                return Some(key.into());
             }
         }
         None
     }
 }
 
-/// The entry that is read among those of a key: the one that wins, if it is visible.
-fn visible(entries: &[tombolo_core::Entry], now: Millis) -> Option<EntryRef<'_>> {
-    let mut newest: Option<EntryRef<'_>> = None;
-    for entry in entries {
-        let entry = entry.as_ref();
-        if newest.is_none_or(|newest| entry.wins_over(&newest)) {
-            newest = Some(entry);
+/// The keys of an ordered table in the order of their bytes.
+#[derive(Clone, Copy)]
+pub struct Ordered<'a> {
+    records: &'a Records,
+}
+
+impl Ordered<'_> {
+    /// Shows the visible keys from `from` to `to`, ascending, until `see` breaks off. Bounds that
+    /// contradict each other show nothing.
+    ///
+    /// What is there throughout is shown exactly once; what comes or goes meanwhile may be shown
+    /// or not. The first key is found in steps that grow with the logarithm of the table's size;
+    /// keys that are held but not visible, such as remembered deletes, cost a lookup each.
+    pub fn range(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        now: Millis,
+        mut see: impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()>,
+    ) {
+        if let Some(index) = &self.records.index {
+            index.ascend(from, to, |keys| {
+                self.show(keys.iter().map(|key| key.as_bytes()), now, &mut see)
+            });
         }
     }
-    newest.filter(|entry| entry.is_visible(now))
+
+    /// As [`range`](Ordered::range), from `to` back to `from`. It costs the same.
+    pub fn range_back(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        now: Millis,
+        mut see: impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()>,
+    ) {
+        if let Some(index) = &self.records.index {
+            index.descend(from, to, |keys| {
+                self.show(keys.iter().rev().map(|key| key.as_bytes()), now, &mut see)
+            });
+        }
+    }
+
+    /// Shows what is to be seen of a few keys.
+    fn show<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k [u8]>,
+        now: Millis,
+        see: &mut impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let look = self.records.lens.look(now);
+        // One guard serves all shards, because they share their reclaimer.
+        let guard = self.records.shards[0].guard();
+        for key in keys {
+            let slot = self.records.shard(key).get(key, &guard);
+            look.show(key, slot, |entry| match entry {
+                Some(entry) => see(key, entry),
+                None => ControlFlow::Continue(()),
+            })?;
+        }
+        ControlFlow::Continue(())
+    }
 }

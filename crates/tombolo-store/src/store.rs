@@ -1,13 +1,16 @@
 //! The writing end.
 
+use crate::index::Index;
 use crate::key::Key;
 use crate::reader::Reader;
 use crate::slot::Slot;
+use crate::view::Lens;
 use foldhash::fast::RandomState;
 use papaya::{HashMap, ResizeMode};
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use tombolo_core::{Dot, EntryRef, Store};
+use tombolo_core::{Dot, EntryRef, Incarnation, Store};
 
 /// How many maps a table is spread over, and so how many buckets a walk has: at ten million
 /// records a step of a walk visits some 40,000, a few milliseconds.
@@ -19,15 +22,29 @@ const SHARD_SHIFT: u32 = 53 - SHARDS.trailing_zeros();
 
 pub(crate) type Shard = HashMap<Key, Slot, RandomState>;
 
+/// Whether a table can be read in the order of its keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Order {
+    /// It cannot.
+    #[default]
+    Hashed,
+    /// It can. New keys and deleted ones cost more, overwrites the same.
+    Ordered,
+}
+
 /// The memory of one table.
 pub struct Records {
     pub(crate) shards: Box<[Shard]>,
+    /// The keys of an ordered table. A key enters it after its first record and leaves it after
+    /// its last, so whoever finds a record throughout finds its key throughout.
+    pub(crate) index: Option<Index>,
+    pub(crate) lens: Lens,
     hasher: RandomState,
 }
 
 impl Records {
     /// An empty table's memory: the end that writes and the end that reads.
-    pub fn open() -> (ConcurrentStore, Reader) {
+    pub fn open(order: Order) -> (ConcurrentStore, Reader) {
         let hasher = RandomState::default();
         let collector = Arc::new(seize::Collector::new());
         let shards = (0..SHARDS).map(|_| {
@@ -37,7 +54,12 @@ impl Records {
                 .resize_mode(ResizeMode::default())
                 .build()
         });
-        let records = Arc::new(Records { shards: shards.collect(), hasher });
+        let records = Arc::new(Records {
+            shards: shards.collect(),
+            index: (order == Order::Ordered).then(Index::default),
+            lens: Lens::default(),
+            hasher,
+        });
         (ConcurrentStore { records: Arc::clone(&records) }, Reader::new(records))
     }
 
@@ -68,9 +90,9 @@ pub struct ConcurrentStore {
 }
 
 impl Default for ConcurrentStore {
-    /// A store whose reading end is not wanted.
+    /// A hashed store whose reading end is not wanted.
     fn default() -> Self {
-        Records::open().0
+        Records::open(Order::Hashed).0
     }
 }
 
@@ -88,14 +110,30 @@ impl Store for ConcurrentStore {
     fn replace(&mut self, key: &[u8], gone: &[Dot], new: Option<EntryRef<'_>>) {
         let shard = self.records.shard(key);
         let guard = shard.guard();
-        match Slot::replaced(shard.get(key, &guard), gone, new) {
+        let old = shard.get(key, &guard);
+        match Slot::replaced(old, gone, new) {
             Some(slot) => {
-                shard.insert(key.into(), slot, &guard);
+                let owned = Key::from(key);
+                let indexed = self.records.index.as_ref().filter(|_| old.is_none());
+                let added = indexed.map(|index| (index, owned.clone()));
+                shard.insert(owned, slot, &guard);
+                if let Some((index, key)) = added {
+                    index.insert(key);
+                }
             }
             None => {
                 shard.remove(key, &guard);
+                if let Some(index) = self.records.index.as_ref().filter(|_| old.is_some()) {
+                    index.remove(key);
+                }
             }
         }
+    }
+
+    fn show_owners(&mut self, up: Option<&BTreeSet<Incarnation>>) {
+        // A set is in order already.
+        let up = up.map(|up| up.iter().copied().collect::<Arc<[Incarnation]>>());
+        self.records.lens.show_owners(up);
     }
 
     fn buckets(&self) -> u32 {

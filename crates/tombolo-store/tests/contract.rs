@@ -1,11 +1,38 @@
-//! What every store promises the core: one suite, run over the reference and over the concurrent
-//! store.
+//! What every store promises the core: one suite, run over the reference and over the
+//! concurrent store, hashed and ordered.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use tombolo_core::{BTreeStore, Dot, Entry, Incarnation, Millis, Stamp, Store};
-use tombolo_store::{ConcurrentStore, SHARDS};
+use tombolo_core::{BTreeStore, Dot, Entry, EntryRef, Incarnation, Mark, Millis, Stamp, Store};
+use tombolo_store::{ConcurrentStore, Order, Records, SHARDS};
+
+/// A concurrent store that keeps its keys in order besides.
+struct OrderedStore(ConcurrentStore);
+
+impl Default for OrderedStore {
+    fn default() -> Self {
+        OrderedStore(Records::open(Order::Ordered).0)
+    }
+}
+
+impl Store for OrderedStore {
+    fn entries(&self, key: &[u8], see: &mut dyn FnMut(EntryRef<'_>)) {
+        self.0.entries(key, see);
+    }
+
+    fn replace(&mut self, key: &[u8], gone: &[Dot], new: Option<EntryRef<'_>>) {
+        self.0.replace(key, gone, new);
+    }
+
+    fn buckets(&self) -> u32 {
+        self.0.buckets()
+    }
+
+    fn visit(&self, bucket: u32, see: &mut dyn FnMut(&[u8], EntryRef<'_>)) {
+        self.0.visit(bucket, see);
+    }
+}
 
 /// Everything a store holds, by key, each key's entries in the order of their dots.
 type Contents = BTreeMap<Vec<u8>, Vec<Entry>>;
@@ -15,7 +42,13 @@ fn dot(origin: u64, seq: u64) -> Dot {
 }
 
 fn entry(dot: Dot, value: Option<&[u8]>) -> Entry {
-    Entry { dot, stamp: Stamp(dot.seq), expires: None, value: value.map(Box::from) }
+    Entry {
+        dot,
+        stamp: Stamp(dot.seq),
+        mark: Mark::default(),
+        expires: None,
+        value: value.map(Box::from),
+    }
 }
 
 /// A value that tells which write made it.
@@ -63,7 +96,7 @@ fn bucket_of<S: Store>(store: &S, wanted: &[u8]) -> Option<u32> {
     })
 }
 
-/// Runs each of these over both arms.
+/// Runs each of these over all arms.
 macro_rules! contract {
     ($($promise:ident,)*) => {
         mod reference {
@@ -76,6 +109,12 @@ macro_rules! contract {
             $(#[test]
             fn $promise() {
                 super::$promise::<super::ConcurrentStore>();
+            })*
+        }
+        mod ordered {
+            $(#[test]
+            fn $promise() {
+                super::$promise::<super::OrderedStore>();
             })*
         }
     };
@@ -106,6 +145,7 @@ fn an_entry_is_shown_whole_and_under_its_key_only<S: Store + Default>() {
     let expiring = Entry {
         dot: dot(1, 1),
         stamp: Stamp(77),
+        mark: Mark::default(),
         expires: Some(Millis(1_000)),
         value: Some(value),
     };

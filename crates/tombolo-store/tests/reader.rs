@@ -1,52 +1,12 @@
 //! What readers may rely on, alone and while a writer is at work.
 
+#[allow(dead_code, reason = "other tests use the rest")]
+mod common;
+
+use common::{NOW, Writer, beside_a_writer, staying};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-use tombolo_core::{Dot, EntryRef, Incarnation, Millis, Stamp, Store};
-use tombolo_store::{ConcurrentStore, Reader, Records};
-
-/// How long the tests with threads let a writer and a reader meet.
-const MEETING: Duration = Duration::from_millis(300);
-
-const NOW: Millis = Millis(1_000);
-
-/// A writer that numbers its writes, so that each takes the one before it away.
-struct Writer {
-    store: ConcurrentStore,
-    seq: u64,
-}
-
-impl Writer {
-    fn open() -> (Writer, Reader) {
-        let (store, reader) = Records::open();
-        (Writer { store, seq: 0 }, reader)
-    }
-
-    fn event(&mut self, key: &[u8], value: Option<&[u8]>, expires: Option<Millis>) {
-        self.seq += 1;
-        let mut gone = Vec::new();
-        self.store.entries(key, &mut |entry| gone.push(entry.dot));
-        let dot = Dot { origin: Incarnation(1), seq: self.seq };
-        let entry = EntryRef { dot, stamp: Stamp(self.seq), expires, value };
-        self.store.replace(key, &gone, Some(entry));
-    }
-
-    fn put(&mut self, key: &[u8], value: &[u8]) {
-        self.event(key, Some(value), None);
-    }
-
-    /// Takes the key out of the store, as the core does once a delete is stable.
-    fn remove(&mut self, key: &[u8]) {
-        let mut gone = Vec::new();
-        self.store.entries(key, &mut |entry| gone.push(entry.dot));
-        self.store.replace(key, &gone, None);
-    }
-}
-
-fn staying(number: usize) -> Vec<u8> {
-    format!("stays {number}").into_bytes()
-}
+use tombolo_core::{Dot, EntryRef, Incarnation, Mark, Millis, Stamp, Store};
+use tombolo_store::{Order, Reader, Records};
 
 fn read(reader: &Reader, key: &[u8]) -> Option<Vec<u8>> {
     reader.read(key, NOW, |entry| entry.and_then(|entry| entry.value.map(<[u8]>::to_vec)))
@@ -78,53 +38,6 @@ fn walk(reader: &Reader) -> BTreeMap<Vec<u8>, usize> {
     shown
 }
 
-/// Runs `look` again and again beside a writer that overwrites half of `staying` and lets others
-/// come and go, so many that the maps below move to larger arrays.
-fn beside_a_writer(count: usize, mut look: impl FnMut(&Reader)) {
-    let (mut writer, reader) = Writer::open();
-    for number in 0..count {
-        writer.put(&staying(number), b"old");
-    }
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut round = 0u64;
-            while !over.load(Ordering::Relaxed) {
-                round += 1;
-                for number in 0..count {
-                    // Half of them are never written again.
-                    if number % 2 == 0 {
-                        writer.put(&staying(number), &round.to_be_bytes());
-                    }
-                    writer.put(format!("comes {round} {number}").as_bytes(), b"new");
-                    // One in eight of those that come never goes, so the maps grow throughout.
-                    if round > 4 && number % 8 != 0 {
-                        writer.remove(format!("comes {} {number}", round - 4).as_bytes());
-                    }
-                    if over.load(Ordering::Relaxed) {
-                        break;
-                    }
-                }
-            }
-        });
-        // Also when `look` panics the writer has to end, or the scope waits for ever.
-        let end = EndOnDrop(&over);
-        let start = Instant::now();
-        while start.elapsed() < MEETING {
-            look(&reader);
-        }
-        drop(end);
-    });
-}
-
-struct EndOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Whatever stays was shown once, whatever came and went at most once.
 fn assert_whole(shown: &BTreeMap<Vec<u8>, usize>, count: usize) {
     for number in 0..count {
@@ -135,7 +48,7 @@ fn assert_whole(shown: &BTreeMap<Vec<u8>, usize>, count: usize) {
 
 #[test]
 fn a_reader_sees_what_was_written_last() {
-    let (mut writer, reader) = Writer::open();
+    let (mut writer, reader) = Writer::open(Order::Hashed);
     assert_eq!(read(&reader, b"a"), None);
     writer.put(b"a", b"one");
     assert_eq!(read(&reader, b"a").as_deref(), Some(&b"one"[..]));
@@ -151,11 +64,12 @@ fn a_reader_sees_what_was_written_last() {
 }
 
 #[test]
-fn of_siblings_the_winner_is_read_and_a_winning_delete_hides_the_others() {
-    let (mut store, reader) = Records::open();
+fn of_siblings_the_newest_value_is_read_also_beside_a_delete() {
+    let (mut store, reader) = Records::open(Order::Hashed);
     let event = |origin, stamp, value| EntryRef {
         dot: Dot { origin: Incarnation(origin), seq: 1 },
         stamp: Stamp(stamp),
+        mark: Mark::default(),
         expires: None,
         value,
     };
@@ -163,14 +77,18 @@ fn of_siblings_the_winner_is_read_and_a_winning_delete_hides_the_others() {
     store.replace(b"a", &[], Some(event(2, 5, Some(b"same stamp, higher origin"))));
     store.replace(b"a", &[], Some(event(3, 4, Some(b"older"))));
     assert_eq!(read(&reader, b"a").as_deref(), Some(&b"same stamp, higher origin"[..]));
+    // A concurrent delete did not see them, and hides none of them.
     store.replace(b"a", &[], Some(event(4, 6, None)));
-    assert_eq!(read(&reader, b"a"), None);
-    assert_eq!(reader.any_key(0, NOW), None);
+    assert_eq!(read(&reader, b"a").as_deref(), Some(&b"same stamp, higher origin"[..]));
+    store.replace(b"b", &[], Some(event(1, 7, None)));
+    store.replace(b"b", &[], Some(event(2, 7, None)));
+    assert_eq!(read(&reader, b"b"), None);
+    assert_eq!(reader.any_key(0, NOW).as_deref(), Some(&b"a"[..]));
 }
 
 #[test]
 fn what_expired_is_hidden_from_every_kind_of_read() {
-    let (mut writer, reader) = Writer::open();
+    let (mut writer, reader) = Writer::open(Order::Hashed);
     writer.event(b"past", Some(b"x"), Some(Millis(NOW.0 - 1)));
     writer.event(b"present", Some(b"x"), Some(NOW));
     writer.event(b"deleted", None, None);
@@ -191,7 +109,7 @@ fn what_expired_is_hidden_from_every_kind_of_read() {
 
 #[test]
 fn a_scan_shows_each_key_once_however_many_are_asked_for() {
-    let (mut writer, reader) = Writer::open();
+    let (mut writer, reader) = Writer::open(Order::Hashed);
     assert_eq!(scan_all(&reader, 10), BTreeMap::new());
     for number in 0..3_000 {
         writer.put(&staying(number), b"x");
@@ -205,7 +123,7 @@ fn a_scan_shows_each_key_once_however_many_are_asked_for() {
 
 #[test]
 fn a_scan_from_any_cursor_ends() {
-    let (mut writer, reader) = Writer::open();
+    let (mut writer, reader) = Writer::open(Order::Hashed);
     writer.put(b"a", b"x");
     for cursor in [1, 1 << 45, (1 << 53) - 1, 1 << 53, u64::MAX] {
         let next = reader.scan(cursor, usize::MAX, NOW, |_, _| {});
@@ -215,7 +133,7 @@ fn a_scan_from_any_cursor_ends() {
 
 #[test]
 fn any_key_finds_each_of_the_visible_keys() {
-    let (mut writer, reader) = Writer::open();
+    let (mut writer, reader) = Writer::open(Order::Hashed);
     for number in 0..20 {
         writer.put(&staying(number), b"x");
     }
@@ -233,7 +151,7 @@ fn any_key_finds_each_of_the_visible_keys() {
 #[test]
 fn a_scan_beside_a_writer_shows_what_stays_exactly_once() {
     let mut at_least = [1, 10, 100, 5_000].into_iter().cycle();
-    beside_a_writer(1_000, |reader| {
+    beside_a_writer(Order::Hashed, 1_000, |reader| {
         let shown = scan_all(reader, at_least.next().expect("a cycle has no end"));
         assert_whole(&shown, 1_000);
         assert!(shown.values().all(|times| *times == 1));
@@ -242,14 +160,14 @@ fn a_scan_beside_a_writer_shows_what_stays_exactly_once() {
 
 #[test]
 fn a_walk_beside_a_writer_shows_what_stays_exactly_once() {
-    beside_a_writer(1_000, |reader| assert_whole(&walk(reader), 1_000));
+    beside_a_writer(Order::Hashed, 1_000, |reader| assert_whole(&walk(reader), 1_000));
 }
 
 #[test]
 fn an_overwritten_key_is_never_absent_and_never_goes_back() {
     const COUNT: usize = 64;
     let mut last = [0u64; COUNT];
-    beside_a_writer(COUNT, |reader| {
+    beside_a_writer(Order::Hashed, COUNT, |reader| {
         for number in (0..COUNT).step_by(2) {
             let value = read(reader, &staying(number)).expect("it is never deleted");
             let round = value.try_into().map_or(0, u64::from_be_bytes);
@@ -263,7 +181,7 @@ fn an_overwritten_key_is_never_absent_and_never_goes_back() {
 #[test]
 fn any_key_beside_a_writer_is_never_none() {
     let mut dice = 0u64;
-    beside_a_writer(64, |reader| {
+    beside_a_writer(Order::Hashed, 64, |reader| {
         dice = dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
         assert!(reader.any_key(dice, NOW).is_some());
     });

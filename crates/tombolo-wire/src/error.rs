@@ -42,6 +42,17 @@ pub enum Problem {
         /// How long it may be.
         limit: usize,
     },
+    /// More items than there may be.
+    #[error("it has {count} items, more than the {limit} allowed")]
+    Many {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A policy whose text would not be read as that policy.
+    #[error("a word in it is empty or has a character that no policy's text may have")]
+    Policy,
     /// A compressed set that is not well-formed.
     #[error("it is not a well-formed set")]
     Set,

@@ -11,15 +11,16 @@
 //! |---|---|---|
 //! | 0 | 4 | length of what follows |
 //! | 4 | 1 | kind, 1 |
-//! | 5 | 1 | flags: bit 0 it has a value, bit 1 it expires |
+//! | 5 | 1 | flags: bit 0 it has a value, bit 1 it expires, bit 2 it is an outcome |
 //! | 6 | 4 | number of dots that it replaces, `r` |
 //! | 10 | 4 | length of the key, `k` |
 //! | 14 | 8 | table |
 //! | 22 | 8 | sequence number of its dot; the origin is the sender |
 //! | 30 | 8 | stamp |
 //! | 38 | 8 | when it expires, in milliseconds; 0 without the flag |
-//! | 46 | 16 r | replaced dots: origin, sequence number |
-//! | 46 + 16 r | k | key |
+//! | 46 | 1 | epoch that it was written in |
+//! | 47 | 16 r | replaced dots: origin, sequence number |
+//! | 47 + 16 r | k | key |
 //! | the rest | | value; nothing without the flag |
 //!
 //! The layout of all other frames is in `docs/protocol.md`.
@@ -27,6 +28,7 @@
 //! A decoder never trusts a count for an allocation, accepts one spelling of each message, and
 //! never panics. What it refuses it names: the kind of frame, the field, and what is wrong.
 
+mod declaration;
 mod error;
 mod frame;
 pub mod hello;

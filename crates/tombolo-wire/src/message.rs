@@ -1,15 +1,14 @@
 //! Every frame of a linked peer but ops, and the way into all of them.
 
+use crate::declaration::{read_declare, write_declare};
 use crate::error::Problem;
 use crate::frame::framed;
 use crate::op::{OP, decode_op};
 use crate::parts::{read_members, read_table, read_vector, write_members, write_vector};
 use crate::read::{Read, Reader};
 use crate::sync::{read_body, write_body};
-use crate::{DecodeError, write};
-use tombolo_core::{
-    Declaration, Dot, Incarnation, Kind, Message, OpRef, OwnerDown, Policy, TableId,
-};
+use crate::{DecodeError, hello, write};
+use tombolo_core::{Dot, Incarnation, Message, OpRef, TableId};
 
 const DECLARE: u8 = 2;
 const ATTACH: u8 = 3;
@@ -20,10 +19,7 @@ const MEMBERS: u8 = 7;
 const SWIM: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
-
-const KIND_SET: u8 = 1;
-const POLICY_LAST_WRITER_WINS: u8 = 1;
-const OWNER_DOWN_KEEP: u8 = 1;
+const APART: u8 = 11;
 
 /// A frame of a linked peer.
 #[derive(Clone, PartialEq, Debug)]
@@ -89,6 +85,7 @@ fn decode_slow(frame: &[u8]) -> Read<Frame<'static>> {
             })
         }
         REPORT => Frame::Message(read_report(&mut reader)?),
+        APART => Frame::Message(read_apart(&mut reader)?),
         MEMBERS => {
             reader.rename("members");
             Frame::Message(Message::Members(read_members(&mut reader)?))
@@ -113,9 +110,8 @@ fn decode_slow(frame: &[u8]) -> Read<Frame<'static>> {
 /// Appends one message as a frame.
 pub fn encode_message(out: &mut Vec<u8>, message: &Message) {
     match message {
-        Message::Declare { name, declaration } => framed(out, DECLARE, |out| {
-            write::string(out, name);
-            write_declaration(out, declaration);
+        Message::Declare { name, declaration, epochs } => framed(out, DECLARE, |out| {
+            write_declare(out, name, declaration, epochs);
         }),
         Message::Attach { table, seq } => framed(out, ATTACH, |out| {
             write::u64(out, table.0);
@@ -136,6 +132,11 @@ pub fn encode_message(out: &mut Vec<u8>, message: &Message) {
             write_vector(out, seen);
             write::u64(out, *fingerprint);
         }),
+        Message::Apart { table, members, lowest } => framed(out, APART, |out| {
+            write::u64(out, table.0);
+            write::u32(out, *members);
+            write::string(out, lowest);
+        }),
         Message::Members(members) => framed(out, MEMBERS, |out| write_members(out, members)),
         Message::Swim(packet) => framed(out, SWIM, |out| out.extend_from_slice(packet)),
     }
@@ -151,40 +152,6 @@ pub fn encode_pong(out: &mut Vec<u8>, sent: u64) {
     framed(out, PONG, |out| write::u64(out, sent));
 }
 
-fn write_declaration(out: &mut Vec<u8>, declaration: &Declaration) {
-    out.push(match declaration.kind {
-        Kind::Set => KIND_SET,
-    });
-    out.push(match declaration.policy {
-        Policy::LastWriterWins => POLICY_LAST_WRITER_WINS,
-    });
-    out.push(match declaration.owner_down {
-        OwnerDown::Keep => OWNER_DOWN_KEEP,
-    });
-    // A record that expired before it was written makes no sense, so 0 stands for never.
-    write::varint(out, declaration.ttl.unwrap_or(0));
-}
-
-fn read_declare(reader: &mut Reader<'_>) -> Read<Message> {
-    reader.rename("declare");
-    let name = reader.string("name")?;
-    let kind = match reader.u8("kind of table")? {
-        KIND_SET => Kind::Set,
-        other => return Err(reader.error("kind of table", Problem::Unknown(other.into()))),
-    };
-    let policy = match reader.u8("policy")? {
-        POLICY_LAST_WRITER_WINS => Policy::LastWriterWins,
-        other => return Err(reader.error("policy", Problem::Unknown(other.into()))),
-    };
-    let owner_down = match reader.u8("owner down")? {
-        OWNER_DOWN_KEEP => OwnerDown::Keep,
-        other => return Err(reader.error("owner down", Problem::Unknown(other.into()))),
-    };
-    let ttl = Some(reader.varint("ttl")?).filter(|ttl| *ttl > 0);
-    let declaration = Declaration { kind, policy, owner_down, ttl };
-    Ok(Message::Declare { name, declaration })
-}
-
 fn read_report(reader: &mut Reader<'_>) -> Read<Message> {
     reader.rename("report");
     Ok(Message::Report {
@@ -192,5 +159,14 @@ fn read_report(reader: &mut Reader<'_>) -> Read<Message> {
         about: Incarnation(reader.u64("about")?),
         seen: read_vector(reader, "seen")?,
         fingerprint: reader.u64("fingerprint")?,
+    })
+}
+
+fn read_apart(reader: &mut Reader<'_>) -> Read<Message> {
+    reader.rename("apart");
+    Ok(Message::Apart {
+        table: read_table(reader)?,
+        members: reader.u32("members")?,
+        lowest: reader.short_string("lowest name", hello::MAX_NAME)?,
     })
 }

@@ -6,13 +6,13 @@
 use crate::error::Problem;
 use crate::frame::{LENGTH_BYTES, length_of};
 use crate::read::{Read, Reader};
-use tombolo_core::{Dot, EntryRef, Incarnation, Millis, OpRef, Stamp, TableId};
+use tombolo_core::{Dot, EntryRef, Incarnation, Mark, Millis, OpRef, Stamp, TableId};
 
 /// The kind of an op's frame.
 pub(crate) const OP: u8 = 1;
 
 /// The bytes of the fields of fixed size, the kind included and the length not.
-const HEAD: usize = 42;
+const HEAD: usize = 43;
 
 /// The bytes of one replaced dot.
 const DOT: usize = 16;
@@ -23,6 +23,17 @@ pub(crate) const HAS_VALUE: u8 = 1;
 /// The flag of an op or an entry that expires.
 pub(crate) const EXPIRES: u8 = 2;
 
+/// The flag of an op or an entry that is the outcome of a conflict.
+pub(crate) const OUTCOME: u8 = 4;
+
+/// The flags that ops and entries have in common.
+pub(crate) fn flags_of(entry: &EntryRef<'_>) -> u8 {
+    let has_value = u8::from(entry.value.is_some()) * HAS_VALUE;
+    let expires = u8::from(entry.expires.is_some()) * EXPIRES;
+    let outcome = u8::from(entry.mark.outcome) * OUTCOME;
+    has_value | expires | outcome
+}
+
 /// Appends one op as a frame. The origin of its dot is not sent: it is the sender.
 ///
 /// The record is at most [`MAX_RECORD`](crate::MAX_RECORD) bytes; whoever takes a write from a
@@ -31,19 +42,18 @@ pub fn encode_op(out: &mut Vec<u8>, table: TableId, op: &OpRef<'_>) {
     let entry = &op.entry;
     let value = entry.value.unwrap_or_default();
     let length = HEAD + op.replaces.len() * DOT + op.key.len() + value.len();
-    let flags =
-        u8::from(entry.value.is_some()) * HAS_VALUE + u8::from(entry.expires.is_some()) * EXPIRES;
 
     let mut head = [0; LENGTH_BYTES + HEAD];
     head[0..4].copy_from_slice(&length_of(length));
     head[4] = OP;
-    head[5] = flags;
+    head[5] = flags_of(entry);
     head[6..10].copy_from_slice(&(op.replaces.len() as u32).to_le_bytes());
     head[10..14].copy_from_slice(&(op.key.len() as u32).to_le_bytes());
     head[14..22].copy_from_slice(&table.0.to_le_bytes());
     head[22..30].copy_from_slice(&entry.dot.seq.to_le_bytes());
     head[30..38].copy_from_slice(&entry.stamp.0.to_le_bytes());
     head[38..46].copy_from_slice(&entry.expires.unwrap_or_default().0.to_le_bytes());
+    head[46] = entry.mark.epoch;
 
     out.reserve(LENGTH_BYTES + length);
     out.extend_from_slice(&head);
@@ -80,7 +90,7 @@ pub(crate) fn decode_op<'a>(
     let mut reader = Reader::new("op", frame);
     let head: &[u8; HEAD] = &reader.array("fixed fields")?;
     let (flags, expires) = (head[1], u64_at(head, 34));
-    if flags & !(HAS_VALUE | EXPIRES) != 0 {
+    if flags & !(HAS_VALUE | EXPIRES | OUTCOME) != 0 {
         return Err(reader.error("flags", Problem::Unknown(flags.into())));
     }
     if flags & EXPIRES == 0 && expires != 0 {
@@ -100,6 +110,7 @@ pub(crate) fn decode_op<'a>(
     let entry = EntryRef {
         dot,
         stamp: Stamp(u64_at(head, 26)),
+        mark: Mark { epoch: head[42], outcome: flags & OUTCOME != 0 },
         expires: (flags & EXPIRES != 0).then_some(Millis(expires)),
         value,
     };

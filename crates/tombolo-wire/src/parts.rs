@@ -1,14 +1,17 @@
 //! The parts that several messages are made of, each written and read side by side.
 
 use crate::error::Problem;
-use crate::op::{EXPIRES, HAS_VALUE};
+use crate::op::{EXPIRES, HAS_VALUE, OUTCOME, flags_of};
 use crate::read::{Read, Reader};
 use crate::write;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 use tombolo_core::{
-    Dot, DotSet, Entry, Incarnation, Member, Millis, NodeId, Stamp, TableId, VersionVector,
+    Dot, DotSet, Entry, Incarnation, Mark, Member, Millis, NodeId, Stamp, TableId, VersionVector,
 };
+
+/// The flag of an entry that was not written in the first epoch. Few tables are ever altered.
+const EPOCH: u8 = 8;
 
 /// The least bytes of a dot: an origin, and a number of one group.
 pub(crate) const LEAST_DOT: usize = 9;
@@ -59,6 +62,26 @@ pub(crate) fn read_vector(reader: &mut Reader<'_>, field: &'static str) -> Read<
         seq => Ok(seq),
     })?;
     Ok(map.into_iter().collect())
+}
+
+/// A flag whether it is there, and then the value.
+pub(crate) fn write_option<T>(
+    out: &mut Vec<u8>,
+    option: Option<T>,
+    write_value: impl Fn(&mut Vec<u8>, T),
+) {
+    write::flag(out, option.is_some());
+    if let Some(value) = option {
+        write_value(out, value);
+    }
+}
+
+pub(crate) fn read_option<'a, T>(
+    reader: &mut Reader<'a>,
+    field: &'static str,
+    read_value: impl Fn(&mut Reader<'a>) -> Read<T>,
+) -> Read<Option<T>> {
+    if reader.flag(field)? { read_value(reader).map(Some) } else { Ok(None) }
 }
 
 /// Anything by origin.
@@ -126,9 +149,12 @@ pub(crate) fn read_set(reader: &mut Reader<'_>, field: &'static str) -> Read<Dot
 pub(crate) fn write_entry(out: &mut Vec<u8>, entry: &Entry) {
     write_dot(out, entry.dot);
     write::u64(out, entry.stamp.0);
-    let flags =
-        u8::from(entry.value.is_some()) * HAS_VALUE + u8::from(entry.expires.is_some()) * EXPIRES;
-    out.push(flags);
+    let epoch = entry.mark.epoch;
+    let altered = u8::from(epoch > 0) * EPOCH;
+    out.push(flags_of(&entry.as_ref()) | altered);
+    if epoch > 0 {
+        out.push(epoch);
+    }
     if let Some(expires) = entry.expires {
         write::varint(out, expires.0);
     }
@@ -141,9 +167,16 @@ pub(crate) fn read_entry(reader: &mut Reader<'_>) -> Read<Entry> {
     let dot = read_dot(reader, "entry's dot")?;
     let stamp = Stamp(reader.u64("entry's stamp")?);
     let flags = reader.u8("entry's flags")?;
-    if flags & !(HAS_VALUE | EXPIRES) != 0 {
+    if flags & !(HAS_VALUE | EXPIRES | OUTCOME | EPOCH) != 0 {
         return Err(reader.error("entry's flags", Problem::Unknown(flags.into())));
     }
+    let epoch = match flags & EPOCH {
+        0 => 0,
+        _ => match reader.u8("entry's epoch")? {
+            0 => return Err(reader.error("entry's epoch", Problem::Unknown(0))),
+            epoch => epoch,
+        },
+    };
     let expires = match flags & EXPIRES {
         0 => None,
         _ => Some(Millis(reader.varint("entry's expires")?)),
@@ -152,7 +185,8 @@ pub(crate) fn read_entry(reader: &mut Reader<'_>) -> Read<Entry> {
         0 => None,
         _ => Some(Box::from(reader.bytes("entry's value")?)),
     };
-    Ok(Entry { dot, stamp, expires, value })
+    let mark = Mark { epoch, outcome: flags & OUTCOME != 0 };
+    Ok(Entry { dot, stamp, mark, expires, value })
 }
 
 pub(crate) fn write_member(out: &mut Vec<u8>, member: &Member) {

@@ -2,33 +2,44 @@
 
 use crate::error::Problem;
 use crate::parts::{
-    LEAST_ENTRY, LEAST_SET, read_dots, read_entry, read_map, read_set, read_vector, write_dots,
-    write_entry, write_map, write_set, write_vector,
+    LEAST_DOT, LEAST_ENTRY, LEAST_SET, read_dots, read_entry, read_map, read_option, read_set,
+    read_vector, write_dots, write_entry, write_map, write_option, write_set, write_vector,
 };
 use crate::read::{Read, Reader};
 use crate::write;
-use tombolo_core::{Chunk, ChunkKey, Incarnation, LiveSet, Stamp, SyncBody};
+use tombolo_core::{
+    Ask, Begin, Chunk, ChunkKey, DIGEST_PARTS, Incarnation, LiveSet, Purpose, Rest, Stamp, SyncBody,
+};
 
 const ASK: u8 = 1;
 const BEGIN: u8 = 2;
 const CHUNK: u8 = 3;
 const DONE: u8 = 4;
+const ASK_MORE: u8 = 5;
+
+const JOIN: u8 = 1;
+const FILL: u8 = 2;
+const LOOK: u8 = 3;
 
 /// The least bytes of a key in a chunk: its length and two counts.
 const LEAST_KEY: usize = 3;
 
 pub(crate) fn write_body(out: &mut Vec<u8>, body: &SyncBody) {
     match body {
-        SyncBody::Ask { seen, live_beyond, sums } => {
+        SyncBody::Ask(ask) => {
             out.push(ASK);
-            write_vector(out, seen);
-            write_map(out, live_beyond, write_set);
-            write_map(out, sums, |out, sum| write::u64(out, *sum));
+            write_ask(out, ask);
         }
-        SyncBody::Begin { seen, clock } => {
+        SyncBody::AskMore { parts } => {
+            out.push(ASK_MORE);
+            write::bytes(out, parts);
+        }
+        SyncBody::Begin(begin) => {
             out.push(BEGIN);
-            write_vector(out, seen);
-            write::u64(out, clock.0);
+            write_map(out, &begin.seen, |out, seq| write::varint(out, *seq));
+            write::u64(out, begin.clock.0);
+            write::u64(out, begin.fingerprint);
+            write::varint(out, begin.lacking);
         }
         SyncBody::Chunk(chunk) => {
             out.push(CHUNK);
@@ -50,18 +61,20 @@ pub(crate) fn read_body(reader: &mut Reader<'_>) -> Read<SyncBody> {
     match reader.u8("step")? {
         ASK => {
             reader.rename("sync ask");
-            Ok(SyncBody::Ask {
-                seen: read_vector(reader, "seen")?,
-                live_beyond: read_map(reader, "live beyond", 8 + LEAST_SET, |reader| {
-                    read_set(reader, "live beyond")
-                })?,
-                sums: read_map(reader, "sums", 16, |reader| reader.u64("sums"))?,
-            })
+            read_ask(reader).map(SyncBody::Ask)
+        }
+        ASK_MORE => {
+            reader.rename("sync ask more");
+            Ok(SyncBody::AskMore { parts: read_parts(reader)? })
         }
         BEGIN => {
             reader.rename("sync begin");
-            let seen = read_vector(reader, "seen")?;
-            Ok(SyncBody::Begin { seen, clock: Stamp(reader.u64("clock")?) })
+            Ok(SyncBody::Begin(Begin {
+                seen: read_map(reader, "seen", LEAST_DOT, |reader| reader.varint("seen"))?,
+                clock: Stamp(reader.u64("clock")?),
+                fingerprint: reader.u64("fingerprint")?,
+                lacking: reader.varint("lacking")?,
+            }))
         }
         CHUNK => {
             reader.rename("sync chunk");
@@ -75,6 +88,71 @@ pub(crate) fn read_body(reader: &mut Reader<'_>) -> Read<SyncBody> {
             })
         }
         other => Err(reader.error("step", Problem::Unknown(other.into()))),
+    }
+}
+
+fn write_ask(out: &mut Vec<u8>, ask: &Ask) {
+    write_vector(out, &ask.seen);
+    write_option(out, ask.rest.as_ref(), write_rest);
+    write_map(out, &ask.live_beyond, write_set);
+    write_map(out, &ask.sums, |out, sum| write::u64(out, *sum));
+    match ask.purpose {
+        Purpose::Join => out.push(JOIN),
+        Purpose::Fill { index, of } => {
+            out.push(FILL);
+            write::u32(out, index);
+            write::u32(out, of);
+        }
+        Purpose::Look => out.push(LOOK),
+    }
+}
+
+fn write_rest(out: &mut Vec<u8>, rest: &Rest) {
+    write::bytes(out, &rest.whole);
+    rest.sums.iter().for_each(|sum| write::u64(out, *sum));
+}
+
+fn read_rest(reader: &mut Reader<'_>) -> Read<Rest> {
+    let whole = read_parts(reader)?;
+    let sums = (0..DIGEST_PARTS).map(|_| reader.u64("sums of the rest"));
+    Ok(Rest { whole, sums: sums.collect::<Read<Vec<u64>>>()? })
+}
+
+/// Parts of the origins; each is named once.
+fn read_parts(reader: &mut Reader<'_>) -> Read<Vec<u8>> {
+    let parts = reader.bytes("parts")?;
+    if parts.len() > DIGEST_PARTS {
+        let (count, limit) = (parts.len(), DIGEST_PARTS);
+        return Err(reader.error("parts", Problem::Many { count, limit }));
+    }
+    Ok(parts.to_vec())
+}
+
+fn read_ask(reader: &mut Reader<'_>) -> Read<Ask> {
+    Ok(Ask {
+        seen: read_vector(reader, "seen")?,
+        rest: read_option(reader, "rest", read_rest)?,
+        live_beyond: read_map(reader, "live beyond", 8 + LEAST_SET, |reader| {
+            read_set(reader, "live beyond")
+        })?,
+        sums: read_map(reader, "sums", 16, |reader| reader.u64("sums"))?,
+        purpose: read_purpose(reader)?,
+    })
+}
+
+fn read_purpose(reader: &mut Reader<'_>) -> Read<Purpose> {
+    match reader.u8("purpose")? {
+        JOIN => Ok(Purpose::Join),
+        FILL => {
+            let (index, of) = (reader.u32("part")?, reader.u32("parts")?);
+            match (index, of) {
+                (_, 0) => Err(reader.error("parts", Problem::Unknown(0))),
+                _ if index >= of => Err(reader.error("part", Problem::Unknown(index.into()))),
+                _ => Ok(Purpose::Fill { index, of }),
+            }
+        }
+        LOOK => Ok(Purpose::Look),
+        other => Err(reader.error("purpose", Problem::Unknown(other.into()))),
     }
 }
 

@@ -5,7 +5,9 @@ mod common;
 use common::{handshake, message, op};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tombolo_core::{Incarnation, Message, OpRef};
+use tombolo_core::{
+    Ask, Declaration, Epochs, Incarnation, Message, OpRef, Policy, Purpose, SyncBody, Versioned,
+};
 use tombolo_wire::hello::{Handshake, decode_handshake, encode_handshake, split_opening};
 use tombolo_wire::{
     DecodeError, Frame, MAX_FRAME, Problem, decode_frame, encode_message, encode_op, op_key, split,
@@ -35,6 +37,7 @@ fn decode_frames(frame: &[u8]) {
         }
         Ok(Frame::Message(message)) => {
             encode_message(&mut again, &message);
+            assert_sense(&message);
             if !matches!(message, Message::Sync { .. }) {
                 assert_eq!(&again[4..], frame);
             }
@@ -47,6 +50,31 @@ fn decode_frames(frame: &[u8]) {
         encode_handshake(&mut again, &handshake);
         assert_eq!(&again[4..], frame);
     }
+}
+
+/// What the core may rely on in every message.
+fn assert_sense(message: &Message) {
+    match message {
+        Message::Declare { declaration: Declaration { policy, .. }, epochs, .. } => {
+            assert_eq!(policy.to_string().parse().as_ref(), Ok(policy));
+            assert!(epochs.past().len() <= Epochs::MOST);
+        }
+        Message::Sync { body: SyncBody::Ask(Ask { purpose, .. }), .. } => {
+            assert!(!matches!(purpose, Purpose::Fill { index, of } if index >= of));
+        }
+        _ => {}
+    }
+}
+
+/// A policy whose words nobody has looked at; most of them could be declared.
+fn unchecked_policy() -> impl Strategy<Value = Policy> {
+    let word = || prop_oneof!["[a-z/]{0,3}[ ,=()\\n]?[a-z/]{0,3}", ".{0,6}", "[a-z]{199,201}"];
+    prop_oneof![
+        (word(), prop::option::of(word()))
+            .prop_map(|(field, per)| Policy::LastVersion(Versioned { field, per })),
+        prop::option::of(word()).prop_map(|per| Policy::LastModified { per }),
+        word().prop_map(Policy::Resolve),
+    ]
 }
 
 /// A frame of any kind, as it is sent.
@@ -89,8 +117,8 @@ proptest! {
 
     #[test]
     fn random_bytes_after_a_good_kind_do_not_panic(
-        kind in prop_oneof![1u8..=10, 32u8..=36],
-        step in 0u8..6,
+        kind in prop_oneof![1u8..=11, 32u8..=36],
+        step in 0u8..7,
         rest in vec(likely_byte(), 0..200),
     ) {
         let mut frame = vec![kind];
@@ -131,6 +159,16 @@ proptest! {
     }
 
     #[test]
+    fn a_policy_is_taken_if_its_text_means_it_and_refused_if_not(policy in unchecked_policy()) {
+        let good = policy.to_string().parse::<Policy>().as_ref() == Ok(&policy);
+        let declaration = Declaration { policy, ..Declaration::default() };
+        let (name, epochs) = ("t".to_owned(), Epochs::default());
+        let mut out = Vec::new();
+        encode_message(&mut out, &Message::Declare { name, declaration, epochs });
+        prop_assert_eq!(decode_frame(&out[4..], SENDER, &mut Vec::new()).is_ok(), good);
+    }
+
+    #[test]
     fn frames_with_bytes_left_over_are_refused(frame in sent(), more in 1usize..5) {
         let mut longer = frame[4..].to_vec();
         longer.resize(longer.len() + more, 0);
@@ -165,12 +203,12 @@ fn an_error_names_the_kind_the_field_and_the_problem() {
 
 #[test]
 fn an_op_with_flags_or_fields_that_mean_nothing_is_refused() {
-    let mut frame = vec![0; 42];
+    let mut frame = vec![0; 43];
     frame[0] = 1;
     assert!(decode_frame(&frame, SENDER, &mut Vec::new()).is_ok());
     let mut flags = frame.clone();
-    flags[1] = 4;
-    assert_eq!(refusal_of(&flags).problem, Problem::Unknown(4));
+    flags[1] = 8;
+    assert_eq!(refusal_of(&flags).problem, Problem::Unknown(8));
     let mut expires = frame.clone();
     expires[34] = 5;
     assert_eq!(refusal_of(&expires).field, "expires");
@@ -214,4 +252,158 @@ fn sets_whose_parts_are_empty_or_come_twice_are_refused() {
     assert_eq!(problem(&set(&[part(0, empty)])), Problem::Set);
     assert_eq!(problem(&set(&[part(1, one), part(1, one)])), Problem::Order);
     assert_eq!(problem(&done(&[0xff; 8])), Problem::Ends);
+}
+
+/// A number of up to 14 bits as it is sent.
+fn number(number: usize) -> Vec<u8> {
+    match number {
+        0..128 => vec![number as u8],
+        _ => vec![number as u8 | 0x80, (number >> 7) as u8],
+    }
+}
+
+/// What is wrong with a table's declaration of these bytes, behind the name `t`.
+fn declaration_refused(declaration: &[u8]) -> (&'static str, Problem) {
+    let error = refusal_of(&[b"\x02\x01t", declaration].concat());
+    assert_eq!(error.frame, "declare");
+    (error.field, error.problem)
+}
+
+#[test]
+fn a_choice_that_means_nothing_is_refused_wherever_it_stands_in_a_declaration() {
+    let good = b"\x02\x01t\x01\x01\x01\x01\0\0";
+    assert!(decode_frame(good, SENDER, &mut Vec::new()).is_ok());
+    let cases: [(&[u8], &str); 4] = [
+        (b"\x04\x01\x01\x01\0\0", "kind of table"),
+        (b"\x01\x09\x01\x01\0\0", "policy"),
+        (b"\x01\x01\x03\x01\0\0", "owner down"),
+        (b"\x01\x01\x01\x03\0\0", "merge"),
+    ];
+    for (declaration, field) in cases {
+        let (refused, problem) = declaration_refused(declaration);
+        assert_eq!(refused, field);
+        assert!(matches!(problem, Problem::Unknown(3 | 4 | 9)));
+    }
+    let (field, problem) = declaration_refused(b"\x01\x05\x02\x01\x01\0\0");
+    assert_eq!((field, problem), ("second key of the policy", Problem::Unknown(2)));
+}
+
+#[test]
+fn a_policy_whose_text_would_be_read_as_another_is_refused() {
+    let string = |text: &str| [&number(text.len())[..], text.as_bytes()].concat();
+    let resolve = |name: &str| [b"\x01\x06", &string(name)[..], b"\x01\x01\0\0"].concat();
+    let version = |field: &str, per: &str| {
+        [b"\x01\x04", &string(field)[..], b"\x01", &string(per), b"\x01\x01\0\0"].concat()
+    };
+    let words = ["", " ", "a b", "a,per=b", "a)", "(a", "a=b", "a\n", "\u{2003}", "\u{7f}"];
+    for word in words {
+        for declaration in [resolve(word), version(word, "p"), version("f", word)] {
+            assert_eq!(declaration_refused(&declaration), ("policy", Problem::Policy), "{word:?}");
+        }
+    }
+    let long = "x".repeat(200);
+    for declaration in [resolve(&long), version(&long, &long)] {
+        let frame = [b"\x02\x01t", &declaration[..]].concat();
+        assert!(decode_frame(&frame, SENDER, &mut Vec::new()).is_ok());
+    }
+    let longer = "x".repeat(201);
+    let problem = Problem::Length { length: 201, limit: 200 };
+    let cases = [
+        (resolve(&longer), "name of the resolver"),
+        (version(&longer, "p"), "field of the policy"),
+        (version("f", &longer), "second key of the policy"),
+    ];
+    for (declaration, field) in cases {
+        assert_eq!(declaration_refused(&declaration), (field, problem));
+    }
+    let text = refusal_of(&[b"\x02\x01t", &resolve("a b")[..]].concat()).to_string();
+    assert!(text.ends_with(
+        "policy: a word in it is empty or has a character that no policy's \
+        text may have"
+    ));
+}
+
+#[test]
+fn a_table_that_was_altered_more_often_than_it_can_be_is_refused() {
+    let altered =
+        |count: usize| [b"\x01\x01\x01\x01\0", &number(count)[..], &vec![0; 9 * count]].concat();
+    let most = [b"\x02\x01t", &altered(255)[..]].concat();
+    assert!(decode_frame(&most, SENDER, &mut Vec::new()).is_ok());
+    let problem = Problem::Many { count: 256, limit: 255 };
+    assert_eq!(declaration_refused(&altered(256)), ("epochs", problem));
+    assert_eq!(problem.to_string(), "it has 256 items, more than the 255 allowed");
+    let past = b"\x01\x01\x01\x01\0\x01\0\0\0\0\0\0\0\0\x02";
+    assert_eq!(declaration_refused(past), ("epochs", Problem::Unknown(2)));
+}
+
+#[test]
+fn a_part_that_is_none_of_the_parts_is_refused() {
+    // A question of table 0 and session 0 that has seen nothing, and what its answer is for.
+    let ask = |purpose: &[u8]| [b"\x05\0\0\0\0\0\0\0\0\0\x01\0\0\0\0", purpose].concat();
+    let fill =
+        |index: u32, of: u32| ask(&[&[2], &index.to_le_bytes()[..], &of.to_le_bytes()].concat());
+    assert!(decode_frame(&fill(1, 2), SENDER, &mut Vec::new()).is_ok());
+    let cases = [
+        (fill(0, 0), "parts", 0),
+        (fill(7, 0), "parts", 0),
+        (fill(2, 2), "part", 2),
+        (fill(u32::MAX, 1), "part", u32::MAX.into()),
+        (ask(&[0]), "purpose", 0),
+        (ask(&[4]), "purpose", 4),
+    ];
+    for (frame, field, value) in cases {
+        let error = refusal_of(&frame);
+        assert_eq!((error.frame, error.field), ("sync ask", field));
+        assert_eq!(error.problem, Problem::Unknown(value));
+    }
+    assert_eq!(refusal_of(b"\x05\0\0\0\0\0\0\0\0\0\x01\0\x02").field, "rest");
+}
+
+#[test]
+fn an_entry_with_flags_that_mean_nothing_or_the_first_epoch_spelled_out_is_refused() {
+    // A chunk of one key with one entry, whose flags and what they announce come last.
+    let chunk = |flags: &[u8]| {
+        let head = b"\x05\0\0\0\0\0\0\0\0\0\x03\0\x01\0\0\x01";
+        [&head[..], &[0; 17], flags].concat()
+    };
+    for good in [&[0][..], &[4], &[8, 1], &[12, 255]] {
+        assert!(decode_frame(&chunk(good), SENDER, &mut Vec::new()).is_ok());
+    }
+    let refused = |flags: &[u8]| {
+        let error = refusal_of(&chunk(flags));
+        (error.field, error.problem)
+    };
+    assert_eq!(refused(&[16]), ("entry's flags", Problem::Unknown(16)));
+    assert_eq!(refused(&[8, 0]), ("entry's epoch", Problem::Unknown(0)));
+    assert_eq!(refused(&[8]), ("entry's epoch", Problem::Ends));
+}
+
+#[test]
+fn a_beginning_may_say_that_an_origin_reached_nothing_but_not_twice() {
+    // Of table 0 and session 0: the origins with their numbers, then clock, fingerprint, lacking.
+    let begin = |origins: &[u8]| {
+        let head = b"\x05\0\0\0\0\0\0\0\0\0\x02\x02";
+        let parts = origins.iter().flat_map(|origin| [*origin, 0, 0, 0, 0, 0, 0, 0, 0]);
+        [&head[..], &parts.collect::<Vec<u8>>(), &[0; 17]].concat()
+    };
+    assert!(decode_frame(&begin(&[1, 2]), SENDER, &mut Vec::new()).is_ok());
+    for origins in [[2, 2], [2, 1]] {
+        let error = refusal_of(&begin(&origins));
+        assert_eq!(
+            (error.frame, error.field, error.problem),
+            ("sync begin", "seen", Problem::Order)
+        );
+    }
+}
+
+#[test]
+fn a_name_that_no_node_can_have_is_refused_in_apart() {
+    let apart = |length: usize| {
+        let head = b"\x0b\0\0\0\0\0\0\0\0\x01\0\0\0";
+        [&head[..], &number(length), &vec![b'n'; length]].concat()
+    };
+    assert!(decode_frame(&apart(512), SENDER, &mut Vec::new()).is_ok());
+    let error = refusal_of(&apart(513));
+    assert_eq!((error.frame, error.field), ("apart", "lowest name"));
+    assert_eq!(error.problem, Problem::Length { length: 513, limit: 512 });
 }

@@ -3,8 +3,9 @@
 //! A change here needs a new `PROTOCOL` number and a new `docs/protocol.md`.
 
 use tombolo_core::{
-    Chunk, ChunkKey, Declaration, Dot, DotSet, Entry, EntryRef, Incarnation, LiveSet, Member,
-    Message, Millis, NodeId, OpRef, Stamp, SyncBody, TableId, VersionVector,
+    Ask, Begin, Chunk, ChunkKey, Declaration, Dot, DotSet, Entry, EntryRef, Epochs, Incarnation,
+    Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId, OpRef, OwnerDown, Past, Policy,
+    Purpose, Rest, Stamp, SyncBody, TableId, VersionVector, Versioned,
 };
 use tombolo_wire::hello::{
     Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome, decode_handshake, encode_handshake,
@@ -73,6 +74,7 @@ fn an_op_with_everything() {
     let entry = EntryRef {
         dot: Dot { origin: SENDER, seq: 9 },
         stamp: Stamp(0x0003_0001),
+        mark: Mark { epoch: 0xe1, outcome: true },
         expires: Some(Millis(0x0405)),
         value: Some(b"value"),
     };
@@ -81,8 +83,8 @@ fn an_op_with_everything() {
     encode_op(&mut out, TABLE, &op);
     assert_bytes(
         &out,
-        "42000000 01 03 01000000 03000000 a100000000000000 0900000000000000 0100030000000000 \
-         0504000000000000 5200000000000000 2c01000000000000 6b6579 76616c7565",
+        "43000000 01 07 01000000 03000000 a100000000000000 0900000000000000 0100030000000000 \
+         0504000000000000 e1 5200000000000000 2c01000000000000 6b6579 76616c7565",
     );
     let frame = split(&out, MAX_FRAME).unwrap().unwrap().0;
     let mut scratch = Vec::new();
@@ -93,24 +95,80 @@ fn an_op_with_everything() {
 #[test]
 fn an_op_that_deletes() {
     let dot = Dot { origin: SENDER, seq: 9 };
-    let entry = EntryRef { dot, stamp: Stamp(1), expires: None, value: None };
+    let mark = Mark::default();
+    let entry = EntryRef { dot, stamp: Stamp(1), mark, expires: None, value: None };
     let mut out = Vec::new();
     encode_op(&mut out, TABLE, &OpRef { key: b"k", entry, replaces: &[] });
     assert_bytes(
         &out,
-        "2b000000 01 00 00000000 01000000 a100000000000000 0900000000000000 0100000000000000 \
-         0000000000000000 6b",
+        "2c000000 01 00 00000000 01000000 a100000000000000 0900000000000000 0100000000000000 \
+         0000000000000000 00 6b",
+    );
+}
+
+fn declare(declaration: Declaration, past: Vec<Past>) -> Message {
+    let epochs = Epochs::from_past(past).unwrap();
+    Message::Declare { name: "users".to_owned(), declaration, epochs }
+}
+
+#[test]
+fn declare_by_default() {
+    let message = declare(Declaration::default(), Vec::new());
+    check(message, "0d000000 02 05 7573657273 01 01 01 01 00 00");
+}
+
+#[test]
+fn declare_with_everything() {
+    let per = Some("/id".to_owned());
+    let declaration = Declaration {
+        kind: Kind::Bag,
+        policy: Policy::LastVersion(Versioned { field: "/v".to_owned(), per }),
+        owner_down: OwnerDown::Hide,
+        merge: Merge::Hold,
+        ttl: Some(300),
+    };
+    let past = vec![
+        Past { declaration: 0x0807_0605_0403_0201, last_writer_wins: true },
+        Past { declaration: 0x0a, last_writer_wins: false },
+    ];
+    check(
+        declare(declaration, past),
+        "28000000 02 05 7573657273 03 04 02 2f76 01 03 2f6964 02 02 ac02 \
+         02 0102030405060708 01 0a00000000000000 00",
     );
 }
 
 #[test]
-fn declare() {
-    let message =
-        Message::Declare { name: "users".to_owned(), declaration: Declaration::default() };
-    check(message, "0b000000 02 05 7573657273 01 01 01 00");
-    let declaration = Declaration { ttl: Some(300), ..Declaration::default() };
-    let message = Message::Declare { name: "users".to_owned(), declaration };
-    check(message, "0c000000 02 05 7573657273 01 01 01 ac02");
+fn every_kind_and_policy() {
+    let kinds = [(Kind::Set, "01"), (Kind::OrderedSet, "02"), (Kind::Bag, "03")];
+    for (kind, golden) in kinds {
+        let message = declare(Declaration { kind, ..Declaration::default() }, Vec::new());
+        check(message, &format!("0d000000 02 05 7573657273 {golden} 01 01 01 00 00"));
+    }
+    let field = || "/v".to_owned();
+    let cases = [
+        (Policy::LastWriterWins, "0d", "01"),
+        (Policy::Newest, "0d", "02"),
+        (Policy::MergeOnly, "0d", "03"),
+        (Policy::LastVersion(Versioned { field: field(), per: None }), "11", "04 02 2f76 00"),
+        (Policy::LastModified { per: None }, "0e", "05 00"),
+        (Policy::LastModified { per: Some(field()) }, "11", "05 01 02 2f76"),
+        (Policy::Resolve("carts".to_owned()), "13", "06 05 6361727473"),
+        (Policy::Ignore, "0d", "07"),
+        (Policy::YieldIsland, "0d", "08"),
+    ];
+    for (policy, length, golden) in cases {
+        let message = declare(Declaration { policy, ..Declaration::default() }, Vec::new());
+        check(message, &format!("{length}000000 02 05 7573657273 01 {golden} 01 01 00 00"));
+    }
+}
+
+#[test]
+fn apart() {
+    check(
+        Message::Apart { table: TABLE, members: 0x0102, lowest: "n1".to_owned() },
+        "10000000 0b a100000000000000 02010000 02 6e31",
+    );
 }
 
 #[test]
@@ -129,28 +187,68 @@ fn sync(body: SyncBody) -> Message {
 
 #[test]
 fn sync_ask() {
-    let ask = SyncBody::Ask {
+    let ask = Ask {
         seen: vector(),
+        rest: None,
         live_beyond: [(OTHER, DotSet::from_iter([301, 1 << 32]))].into_iter().collect(),
         sums: [(SENDER, 0x0807_0605_0403_0201)].into_iter().collect(),
+        purpose: Purpose::Join,
     };
     check(
-        sync(ask),
-        "6d000000 05 a100000000000000 02 01 \
-         02 5100000000000000 05 5200000000000000 ac02 \
+        sync(SyncBody::Ask(ask)),
+        "6f000000 05 a100000000000000 02 01 \
+         02 5100000000000000 05 5200000000000000 ac02 00 \
          01 5200000000000000 0200000000000000 \
          00000000 3a300000 01000000 0000 0000 10000000 2d01 \
          01000000 3a300000 01000000 0000 0000 10000000 0000 \
-         01 5100000000000000 0102030405060708",
+         01 5100000000000000 0102030405060708 01",
+    );
+}
+
+#[test]
+fn sync_ask_with_every_purpose() {
+    let ask = |purpose| Ask { purpose, ..Ask::default() };
+    check(
+        sync(SyncBody::Ask(ask(Purpose::Fill { index: 1, of: 0x0203 }))),
+        "18000000 05 a100000000000000 02 01 00 00 00 00 02 01000000 03020000",
+    );
+    check(
+        sync(SyncBody::Ask(ask(Purpose::Look))),
+        "10000000 05 a100000000000000 02 01 00 00 00 00 03",
+    );
+}
+
+#[test]
+fn sync_ask_with_a_rest() {
+    let rest = Rest { whole: vec![3, 255], sums: (0..256).collect() };
+    let ask = Ask { rest: Some(rest), ..Ask::default() };
+    let sums: String = (0..=255).map(|sum| format!("{sum:02x}00000000000000")).collect();
+    check(
+        sync(SyncBody::Ask(ask)),
+        &format!("13080000 05 a100000000000000 02 01 00 01 02 03ff {sums} 00 00 01"),
+    );
+}
+
+#[test]
+fn sync_ask_more() {
+    check(
+        sync(SyncBody::AskMore { parts: vec![7, 200] }),
+        "0e000000 05 a100000000000000 02 05 02 07c8",
     );
 }
 
 #[test]
 fn sync_begin() {
+    let begin = Begin {
+        seen: [(SENDER, 0), (OTHER, 300)].into_iter().collect(),
+        clock: Stamp(7),
+        fingerprint: 0x0807_0605_0403_0201,
+        lacking: 300,
+    };
     check(
-        sync(SyncBody::Begin { seen: vector(), clock: Stamp(7) }),
-        "27000000 05 a100000000000000 02 02 02 5100000000000000 05 5200000000000000 ac02 \
-         0700000000000000",
+        sync(SyncBody::Begin(begin)),
+        "31000000 05 a100000000000000 02 02 02 5100000000000000 00 5200000000000000 ac02 \
+         0700000000000000 0102030405060708 ac02",
     );
 }
 
@@ -159,11 +257,17 @@ fn sync_chunk() {
     let value = Entry {
         dot: Dot { origin: SENDER, seq: 6 },
         stamp: Stamp(7),
+        mark: Mark { epoch: 0xe1, outcome: true },
         expires: Some(Millis(300)),
         value: Some(Box::from(&b"v"[..])),
     };
-    let tombstone =
-        Entry { dot: Dot { origin: OTHER, seq: 8 }, stamp: Stamp(9), expires: None, value: None };
+    let tombstone = Entry {
+        dot: Dot { origin: OTHER, seq: 8 },
+        stamp: Stamp(9),
+        mark: Mark::default(),
+        expires: None,
+        value: None,
+    };
     let key = ChunkKey {
         key: Box::from(&b"key"[..]),
         live: vec![value.dot, tombstone.dot],
@@ -172,10 +276,10 @@ fn sync_chunk() {
     let seen_since = [(SENDER, 6)].into_iter().collect();
     check(
         sync(SyncBody::Chunk(Chunk { seen_since, keys: vec![key] })),
-        "56000000 05 a100000000000000 02 03 \
+        "57000000 05 a100000000000000 02 03 \
          01 5100000000000000 06 \
          01 03 6b6579 02 5100000000000000 06 5200000000000000 08 \
-         02 5100000000000000 06 0700000000000000 03 ac02 01 76 \
+         02 5100000000000000 06 0700000000000000 0f e1 ac02 01 76 \
          5200000000000000 08 0900000000000000 00",
     );
 }
@@ -249,12 +353,25 @@ fn hello_with_the_magic_before_it() {
     assert_bytes(
         &out,
         &format!(
-            "544d424c 48000000 20 0100 04 70726f64 02 6e31 0201000000000000 03 683a31 02 \
+            "544d424c 48000000 20 0200 04 70726f64 02 6e31 0201000000000000 03 683a31 02 \
              0700000000000000 {nonce} 0403000000000000"
         ),
     );
     let frame = split_opening(&out).unwrap().unwrap().0;
     assert_eq!(decode_handshake(frame), Ok(hello));
+}
+
+#[test]
+fn a_hello_of_the_version_before_is_refused_in_clear_words() {
+    let frame = hex("20 0100 04 70726f64 02 6e31 0201000000000000 03 683a31 02 0700000000000000 \
+         eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 0403000000000000");
+    let refusal = Refusal::Protocol { ours: 2, theirs: 1 };
+    assert_eq!(decode_handshake(&frame), Err(refusal.clone()));
+    assert_eq!(
+        refusal.to_string(),
+        "the protocol versions differ: the refusing node speaks 2, the refused node 1; run \
+         releases of Tombolo with the same protocol on both"
+    );
 }
 
 #[test]
@@ -272,7 +389,7 @@ fn welcome() {
     check_handshake(
         welcome,
         &format!(
-            "5f000000 21 0100 04 70726f64 02 6e31 0201000000000000 03 683a31 {nonce} \
+            "5f000000 21 0200 04 70726f64 02 6e31 0201000000000000 03 683a31 {nonce} \
              0403000000000000 {proof}"
         ),
     );

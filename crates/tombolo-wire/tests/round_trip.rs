@@ -114,6 +114,7 @@ fn no_value_is_not_an_empty_value_and_no_expiry_is_not_the_epoch() {
             let entry = tombolo_core::Entry {
                 dot: Dot { origin: SENDER, seq: 1 },
                 stamp: tombolo_core::Stamp(1),
+                mark: tombolo_core::Mark::default(),
                 expires,
                 value: value.clone(),
             };

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tombolo_core::Incarnation;
 
 /// Which nodes must have a write before it resolves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -20,13 +21,30 @@ pub enum Ack {
     /// So many nodes, this one included. With fewer nodes linked it waits for more to come, until
     /// its time is over.
     Count(usize),
+    /// Every member of the cluster, also those that are down or cut off now: until one of them is
+    /// back, is replaced by a newer process of its name, or has been gone for an hour. Reports of
+    /// the members come ten times a second.
+    Stable,
 }
 
-/// One write of this node to one table. A later write of the same table compares greater, and
-/// whoever has it has the earlier ones too.
+/// One write of this node to one table: its dot. A later write of the same table compares greater,
+/// and whoever has it has the earlier ones too.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Receipt {
+    pub(crate) origin: Incarnation,
     pub(crate) seq: u64,
+}
+
+impl Receipt {
+    /// The process that wrote, as a number that names it in the cluster.
+    pub fn origin(&self) -> u64 {
+        self.origin.0
+    }
+
+    /// Which of its writes to the table it is, from 1 on.
+    pub fn sequence(&self) -> u64 {
+        self.seq
+    }
 }
 
 /// Who acknowledged a write.
@@ -34,6 +52,9 @@ pub struct Receipt {
 pub struct Acked {
     /// The peers that have it.
     pub by: Arc<[String]>,
+    /// The write, or the last of several, to wait for more of it; none if nothing was written,
+    /// because there was nothing to delete.
+    pub receipt: Option<Receipt>,
 }
 
 /// Not everybody acknowledged in time, or before the node ended. The write stays applied here and,
@@ -58,13 +79,13 @@ pub(crate) async fn acknowledged(
 ) -> Result<Acked, AckTimeout> {
     if ack == Ack::Local {
         table.mesh.pace().await;
-        return Ok(Acked::default());
+        return Ok(Acked { receipt: Some(receipt), ..Acked::default() });
     }
-    let acknowledged = Acknowledged { table, seq: receipt.seq, ack, polled: false };
+    let acknowledged = Acknowledged { table, receipt, ack, polled: false };
     // Most writes are there at once or within microseconds: a timer is set only if not.
     let in_time = tokio::time::timeout(timeout, acknowledged).await.unwrap_or(false);
     if in_time {
-        return Ok(table.acked_by(receipt.seq));
+        return Ok(Acked { by: table.acked_by(receipt.seq), receipt: Some(receipt) });
     }
     let (by, missing): (Vec<_>, Vec<_>) =
         table.copies(receipt.seq).into_iter().partition(|(_, has)| *has);
@@ -75,7 +96,7 @@ pub(crate) async fn acknowledged(
 /// Ready once enough nodes have the write, or, with false, once the node has ended and nobody will.
 struct Acknowledged<'a> {
     table: &'a SharedTable,
-    seq: u64,
+    receipt: Receipt,
     ack: Ack,
     polled: bool,
 }
@@ -89,9 +110,10 @@ impl Acknowledged<'_> {
     fn is_satisfied(&self) -> bool {
         match self.ack {
             Ack::Local => true,
-            Ack::All => self.table.acked() >= self.seq,
+            Ack::All => self.table.acked() >= self.receipt.seq,
+            Ack::Stable => self.table.is_stable(self.receipt),
             Ack::Count(count) => {
-                let copies = self.table.copies(self.seq);
+                let copies = self.table.copies(self.receipt.seq);
                 1 + copies.iter().filter(|(_, has)| *has).count() >= count
             }
         }
@@ -105,12 +127,13 @@ impl Future for Acknowledged<'_> {
         if let Some(outcome) = self.outcome() {
             return Poll::Ready(outcome);
         }
-        if !std::mem::replace(&mut self.polled, true) && self.table.acked() + 1 >= self.seq {
+        if !std::mem::replace(&mut self.polled, true) && self.table.acked() + 1 >= self.receipt.seq
+        {
             // Nothing else of this table is on its way, so nothing would share the flush.
             self.table.mesh.flush();
         }
         let waiters = if self.ack == Ack::All { &self.table.for_all } else { &self.table.for_some };
-        waiters.register(self.seq, context.waker());
+        waiters.register(self.receipt.seq, context.waker());
         // It may have come between the first look and the registration.
         self.outcome().map_or(Poll::Pending, Poll::Ready)
     }

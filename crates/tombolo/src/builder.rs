@@ -3,12 +3,17 @@
 use crate::acknowledged::Ack;
 use crate::clock::{now, steady, unix_micros};
 use crate::driver::{self, Discovered, Timers};
+use crate::events::{Hook, NodeEvent, run_hooks};
 use crate::mesh::Mesh;
 use crate::mesh::accept;
 use crate::mesh::handshake::Local;
 use crate::node::{Inner, Node};
+use crate::resolve::{Functions, Resolution, Resolver, Sibling, Version};
 use crate::shell::{Parts, Registry, Shell, StopReason, Surroundings};
 use crate::swim::{self, Swim};
+use crate::throttle::Throttle;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,6 +67,10 @@ pub struct NodeBuilder {
     ack: Ack,
     ack_timeout: Duration,
     max_drift: Duration,
+    sync_rate: Option<u64>,
+    ledger_bytes: usize,
+    functions: Arc<Functions>,
+    hooks: Vec<Hook>,
     on_current_runtime: bool,
 }
 
@@ -78,6 +87,10 @@ impl Default for NodeBuilder {
             ack: Ack::All,
             ack_timeout: Duration::from_secs(5),
             max_drift: Duration::from_secs(1),
+            sync_rate: None,
+            ledger_bytes: Limits::default().ledger_bytes,
+            functions: Arc::default(),
+            hooks: Vec::new(),
             on_current_runtime: false,
         }
     }
@@ -156,6 +169,87 @@ impl NodeBuilder {
         self
     }
 
+    /// How many bytes a second this node sends to fill or join other nodes' tables, all together.
+    /// Writes are not slowed by it. Default: as many as the links take.
+    #[must_use]
+    pub fn sync_rate(mut self, bytes_per_second: u64) -> Self {
+        self.sync_rate = Some(bytes_per_second);
+        self
+    }
+
+    /// How many bytes of conflicts each table's ledger keeps. Default: 1 MiB.
+    #[must_use]
+    pub fn ledger_bytes(mut self, bytes: usize) -> Self {
+        self.ledger_bytes = bytes;
+        self
+    }
+
+    /// Registers the resolver of the tables that are declared `resolve(NAME)`. Register the same
+    /// on every node: one that has none shows the newest value and raises an alarm.
+    #[must_use]
+    pub fn resolver(self, name: &str, resolver: impl Resolver) -> Self {
+        self.functions.add_resolver(name, Arc::new(resolver));
+        self
+    }
+
+    /// As [`NodeBuilder::resolver`], for typed tables: `resolve` is given the key and the values,
+    /// the newest last, and returns what takes their place: a value, or nothing to delete the key.
+    /// Bytes that are not of these types are left as they are, with an alarm.
+    #[must_use]
+    pub fn resolver_of<K, V>(
+        self,
+        name: &str,
+        resolve: impl Fn(&K, Vec<V>) -> Option<V> + Send + Sync + 'static,
+    ) -> Self
+    where
+        K: DeserializeOwned,
+        V: Serialize + DeserializeOwned,
+    {
+        self.resolver(name, move |key: &[u8], siblings: &[Sibling<'_>]| {
+            let values = siblings.iter().map(|one| postcard::from_bytes(one.value));
+            let (Ok(key), Ok(values)) = (postcard::from_bytes(key), values.collect()) else {
+                return Resolution::KeepBoth;
+            };
+            match resolve(&key, values).map(|value| postcard::to_stdvec(&value)) {
+                None => Resolution::Delete,
+                Some(Ok(value)) => Resolution::Value(value),
+                Some(Err(_)) => Resolution::KeepBoth,
+            }
+        })
+    }
+
+    /// Registers what says which version a value is, for the tables that are declared
+    /// `last_version(NAME)`. `V` is what the table's values are written from.
+    #[must_use]
+    pub fn version_of<V: DeserializeOwned>(
+        self,
+        name: &str,
+        version: impl Fn(&V) -> Version + Send + Sync + 'static,
+    ) -> Self {
+        let of_bytes = move |value: &[u8]| postcard::from_bytes(value).ok().map(|v| version(&v));
+        self.functions.add_versioner(name, Arc::new(of_bytes));
+        self
+    }
+
+    /// Calls `hook` with the name of every node that is not heard any more, or said goodbye. It
+    /// runs on a thread where it may block, after the node's records were hidden in tables
+    /// declared so, and one call at a time; if it panics, that is logged.
+    #[must_use]
+    pub fn on_node_down(self, hook: impl Fn(&str) + Send + 'static) -> Self {
+        self.on_event(move |event| {
+            if let NodeEvent::NodeDown { node, .. } = event {
+                hook(node);
+            }
+        })
+    }
+
+    /// Calls `hook` with every event of the node, as [`NodeBuilder::on_node_down`] does.
+    #[must_use]
+    pub fn on_event(mut self, hook: impl Fn(&NodeEvent) + Send + 'static) -> Self {
+        self.hooks.push(Box::new(hook));
+        self
+    }
+
     /// Runs the node on the runtime that [`NodeBuilder::start`] is called in, instead of on a
     /// thread of its own. Best for single-threaded programs: a write then needs no other thread.
     #[must_use]
@@ -208,23 +302,29 @@ impl NodeBuilder {
         let max_drift = self.max_drift.as_millis() as u64;
         let mesh = Arc::new(Mesh::default());
         let registry = Arc::new(Registry::default());
-        let limits = Limits { max_drift, ..Limits::default() };
+        let limits = Limits { max_drift, ledger_bytes: self.ledger_bytes, ..Limits::default() };
         let surroundings = Surroundings {
             me: id.incarnation(),
             limits,
             registry: Arc::clone(&registry),
             mesh: Arc::clone(&mesh),
+            functions: self.functions,
         };
         let settings = Settings::new(id.clone(), address.clone());
         let node = tombolo_core::Node::new(settings, surroundings, steady());
         let swim = Swim::new(&id, &address, swim::Settings::default(), rand::random());
         let (cluster, secret) = (self.cluster, self.secret);
         let local = Local { id, cluster, address, secret, max_drift, clock: now };
-        let parts = Parts { local, mesh, registry, node, swim };
+        let throttle = self.sync_rate.map(Throttle::new);
+        let parts = Parts { local, mesh, registry, node, swim, throttle };
         let (timers, due) = tokio::sync::mpsc::unbounded_channel();
         let shell = Arc::new(Shell::new(parts, runtime.clone(), timers));
         let discovered = Arc::new(parking_lot::Mutex::new(Discovered::default()));
+        let events = shell.events.listen(shell.running.clone());
         spawn_tasks(&shell, listener, due, backends, &discovered);
+        if !self.hooks.is_empty() {
+            shell.runtime.spawn(run_hooks(events, self.hooks));
+        }
         let (ack, ack_timeout) = (self.ack, self.ack_timeout);
         Ok(Node { inner: Arc::new(Inner { shell, ack, ack_timeout, discovered, thread }) })
     }

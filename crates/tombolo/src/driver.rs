@@ -3,6 +3,7 @@
 use crate::clock::{now, steady};
 use crate::shell::{Shell, StopReason};
 use crate::swim::Token;
+use crate::throttle::Throttle;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -116,7 +117,10 @@ pub(crate) async fn run_pump(shell: Arc<Shell>) {
             () = shell.mesh.room.notified() => {}
         }
         while pump_once(&shell) {
-            tokio::task::yield_now().await;
+            match shell.throttle.as_ref().and_then(Throttle::wait) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => tokio::task::yield_now().await,
+            }
         }
     }
 }
@@ -152,7 +156,10 @@ fn pump_once(shell: &Arc<Shell>) -> bool {
             Answer::Idle => continue,
             Answer::Walked => busy = true,
             Answer::Send(message) => {
-                link.send(&message);
+                let sent = link.send(&message);
+                if let Some(throttle) = &shell.throttle {
+                    throttle.spend(sent);
+                }
                 busy = true;
             }
         }

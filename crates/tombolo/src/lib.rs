@@ -33,28 +33,48 @@
 //! several records are written together, or that anything survives the death of all nodes.
 
 mod acknowledged;
+mod bag;
 mod builder;
 mod clock;
+mod composite;
+mod conflict;
+mod convergence;
 mod driver;
+mod events;
+mod field;
 mod mesh;
 mod node;
+mod notice;
+mod ordered;
+mod policy;
 mod raw;
+mod resolve;
 mod shared;
 mod shell;
 mod status;
 mod swim;
+mod throttle;
 mod typed;
 mod waiters;
 
 pub use acknowledged::{Ack, AckTimeout, Acked, Receipt};
 pub use builder::{NodeBuilder, StartError};
 pub use clock::unix_millis;
+pub use conflict::{Choice, Conflict, KeyEvent, LedgerStatus, Outcome, ResolveError, Undecided};
+pub use convergence::{Convergence, DIGEST_PARTS, Digest, Standing};
+pub use events::{EventStream, NodeEvent};
 pub use node::{CreateError, DrillError, Node};
+pub use ordered::NotOrdered;
 pub use raw::{Change, RawTable, Record, WriteError};
+pub use resolve::{Resolution, Resolver, Sibling, Version};
 pub use shell::StopReason;
 pub use status::{
-    DiscoveryStatus, LinkStatus, MemberStatus, Refusal, Status, TableStatus, Verdict,
+    ClockStatus, DiscoveryStatus, HeldStatus, LinkStatus, MemberStatus, PreviewStatus,
+    ProgressStatus, Refusal, Status, SyncStatus, TableStatus, Verdict,
 };
-pub use tombolo_core::{Declaration, DeclarationMismatch, Kind, MemberState, OwnerDown, Policy};
+pub use tombolo_core::{
+    AlterError, Declaration, DeclarationError, DeclarationMismatch, DeclareError, HoldError, Kind,
+    MemberState, Merge, OwnerDown, Policy, UnknownWord, Versioned,
+};
 pub use tombolo_discovery as discovery;
 pub use typed::{DecodeError, InsertError, Table};

@@ -3,6 +3,8 @@
 use crate::acknowledged::Ack;
 use crate::builder::NodeBuilder;
 use crate::driver::Discovered;
+use crate::events::EventStream;
+use crate::field::Path;
 use crate::raw::RawTable;
 use crate::shell::{Shell, StopReason};
 use crate::status::{self, Status};
@@ -12,7 +14,10 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tombolo_core::{Declaration, DeclarationMismatch, TableId};
+use tombolo_core::{
+    AlterError, Declaration, DeclarationError, DeclarationMismatch, DeclareError, HoldError, Kind,
+    TableId,
+};
 
 /// A member of a cluster, running in this process.
 ///
@@ -47,13 +52,31 @@ impl Drop for Inner {
 pub enum CreateError {
     /// The cluster has it, declared otherwise. Nothing was changed.
     #[error(transparent)]
-    Mismatch(#[from] DeclarationMismatch),
+    Mismatch(Box<DeclarationMismatch>),
+    /// No table can be declared so.
+    #[error(transparent)]
+    Invalid(DeclarationError),
+    /// A typed table has one value a key. Nothing was changed.
+    #[error("table {0:?} is a bag, which has no typed form yet: use create_table and add")]
+    Bag(String),
+    /// The policy names a field that is neither a path nor can be a function's name here.
+    #[error("{0}")]
+    Field(String),
     /// The name is empty, longer than 255 bytes, or has control characters in it.
     #[error("{0:?} cannot be a table's name: it takes 1 to 255 bytes without control characters")]
     Name(String),
     /// The node stopped before the table could be used.
     #[error("the node has stopped")]
     Stopped,
+}
+
+impl From<DeclareError> for CreateError {
+    fn from(error: DeclareError) -> CreateError {
+        match error {
+            DeclareError::Invalid(error) => CreateError::Invalid(error),
+            DeclareError::Mismatch(error) => CreateError::Mismatch(error),
+        }
+    }
 }
 
 /// There is no such member.
@@ -88,7 +111,28 @@ impl Node {
         K: Serialize + DeserializeOwned,
         V: Serialize + DeserializeOwned,
     {
-        let raw = self.create_table(name, Declaration::default()).await?;
+        self.table_with(name, Declaration::default()).await
+    }
+
+    /// As [`Node::table`], declared as the caller wants it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::table`]; also if no table can be declared so, or it is a bag, whose objects are
+    /// written with [`RawTable::add`].
+    pub async fn table_with<K, V>(
+        &self,
+        name: &str,
+        declaration: Declaration,
+    ) -> Result<Table<K, V>, CreateError>
+    where
+        K: Serialize + DeserializeOwned,
+        V: Serialize + DeserializeOwned,
+    {
+        if declaration.kind == Kind::Bag {
+            return Err(CreateError::Bag(name.to_owned()));
+        }
+        let raw = self.create_table(name, declaration).await?;
         Ok(Table::new(raw, self.inner.ack, self.inner.ack_timeout))
     }
 
@@ -106,10 +150,58 @@ impl Node {
         if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
             return Err(CreateError::Name(name.to_owned()));
         }
+        check_fields(&declaration).map_err(CreateError::Field)?;
         let shared = self.inner.shell.create(name, declaration)?;
         let table = RawTable { shared, inner: Arc::clone(&self.inner) };
         table.writable().await.map_err(|_| CreateError::Stopped)?;
         Ok(table)
+    }
+
+    /// Alters a table while the cluster runs: everything but its kind. Every node switches at the
+    /// same place of the history: what is written by whoever has heard of it is judged by the new
+    /// declaration, what was written before by the old one, wherever and whenever it arrives.
+    ///
+    /// # Errors
+    ///
+    /// [`AlterError`]; nothing is changed then.
+    pub fn alter(&self, name: &str, declaration: Declaration) -> Result<(), AlterError> {
+        self.inner.shell.steer(|node, _| node.alter(name, declaration))
+    }
+
+    /// Lets a table join every linked node's that it is kept apart from. Here or on the other
+    /// side, once is enough.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such table, or it is not kept apart from anybody's.
+    pub fn approve(&self, table: &str) -> Result<(), HoldError> {
+        self.inner.shell.steer(|node, now| node.approve(now, table))
+    }
+
+    /// Chooses this node's side of a table that is kept apart from other nodes': their island takes
+    /// over the content of this one. What they wrote or deleted alone is overruled by ordinary
+    /// writes and goes to the conflict ledger of both sides; nobody is stopped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::approve`].
+    pub fn choose_side(&self, table: &str) -> Result<(), HoldError> {
+        self.inner.shell.steer(|node, now| node.choose(now, table))
+    }
+
+    /// A drill: from now on every table is kept apart from islands that come back, whatever it is
+    /// declared, so that [`Status`] shows what a join would do before anything is joined. Ending it
+    /// joins the tables that are declared to join by themselves.
+    pub fn rehearse(&self, on: bool) {
+        let steered: Result<(), std::convert::Infallible> =
+            self.inner.shell.steer(|node, now| Ok(node.rehearse(now, on)));
+        let Ok(()) = steered;
+    }
+
+    /// What happens on the node from now on.
+    pub fn events(&self) -> EventStream {
+        let shell = &self.inner.shell;
+        shell.events.listen(shell.running.clone())
     }
 
     /// The table of bytes called `name`, if the node has it.
@@ -194,4 +286,13 @@ impl Node {
     pub fn heal(&self) {
         self.inner.shell.cuts.lock().clear();
     }
+}
+
+/// A field that looks like a path must be one; other names are those of registered functions. The
+/// second key of a bag can only be a path.
+fn check_fields(declaration: &Declaration) -> Result<(), String> {
+    let is_path = |field: &str| field.starts_with('/') || field.contains(':');
+    let policy = &declaration.policy;
+    let paths = policy.field().filter(|field| is_path(field)).into_iter().chain(policy.per());
+    paths.map(Path::parse).try_for_each(|path| path.map(drop).map_err(|error| error.to_string()))
 }

@@ -7,7 +7,7 @@ use crate::shared::SharedTable;
 
 use std::sync::Arc;
 use std::time::Duration;
-use tombolo_core::{Change as CoreChange, Declaration, EntryRef, Millis};
+use tombolo_core::{Change as CoreChange, Declaration, EntryRef, Kind, Millis};
 use tombolo_wire::MAX_RECORD;
 
 /// What a key holds, borrowed for as long as the closure runs that it was shown to.
@@ -50,6 +50,13 @@ pub enum WriteError {
         /// How large they may be.
         limit: usize,
     },
+    /// Another kind of table is needed: objects are added to and deleted from bags, and values are
+    /// put into the others.
+    #[error(
+        "the table is kind={0}: objects are added to and deleted from kind=bag, \
+         values are put into kind=set and kind=ordered_set"
+    )]
+    Kind(Kind),
     /// The node has left the cluster or had to stop. Start it again.
     #[error("the node has stopped")]
     Stopped,
@@ -72,9 +79,9 @@ impl RawTable {
         &self.shared.name
     }
 
-    /// How it is declared.
+    /// How it is declared now. It may be altered while the cluster runs.
     pub fn declaration(&self) -> Declaration {
-        self.shared.declaration
+        Declaration::clone(&self.shared.declaration())
     }
 
     /// Whether it may be written: not while it is filled for the first time.
@@ -117,19 +124,24 @@ impl RawTable {
         expires: Option<u64>,
     ) -> Result<Receipt, WriteError> {
         self.check(key.len() + value.len())?;
+        self.check_kind(Kind::Bag, false)?;
         let change = CoreChange::Put { value, expires: expires.map(Millis) };
         let seq = self.shared.write(key, change);
         self.shared.mesh.schedule_flush();
         // Only deletes can come to nothing.
-        Ok(Receipt { seq: seq.unwrap_or_default() })
+        Ok(self.receipt(seq.unwrap_or_default()))
     }
 
-    /// Deletes a key. `None` if it held nothing; then nothing was sent either.
+    /// Deletes a key; in a bag all its objects. `None` if it held nothing; then nothing was sent
+    /// either.
     pub fn delete(&self, key: &[u8]) -> Result<Option<Receipt>, WriteError> {
         self.check(key.len())?;
+        if self.kind() == Kind::Bag {
+            return self.delete_objects(key);
+        }
         let seq = self.shared.write(key, CoreChange::Delete);
         self.shared.mesh.schedule_flush();
-        Ok(seq.map(|seq| Receipt { seq }))
+        Ok(seq.map(|seq| self.receipt(seq)))
     }
 
     /// Reads a key and changes it in one step: no other write of this node comes between. `choose`
@@ -143,6 +155,7 @@ impl RawTable {
         choose: impl FnOnce(Option<Record<'_>>) -> (Change, R),
     ) -> Result<(Option<Receipt>, R), WriteError> {
         self.check(key.len())?;
+        self.check_kind(Kind::Bag, false)?;
         let mut chosen = Change::Keep;
         let mut too_large = None;
         let (seq, result) = self.shared.decide(key, |entry| {
@@ -164,7 +177,7 @@ impl RawTable {
             return Err(WriteError::TooLarge { size, limit: MAX_RECORD });
         }
         self.shared.mesh.schedule_flush();
-        Ok((seq.map(|seq| Receipt { seq }), result))
+        Ok((seq.map(|seq| self.receipt(seq)), result))
     }
 
     /// Waits until as many nodes as `ack` says have a write and all earlier ones of this node to
@@ -180,7 +193,7 @@ impl RawTable {
 
     /// The peers that are known to have a write by now.
     pub fn acknowledged_by(&self, receipt: Receipt) -> Vec<String> {
-        self.shared.acked_by(receipt.seq).by.to_vec()
+        self.shared.acked_by(receipt.seq).to_vec()
     }
 
     /// How many keys hold a value. One that expired counts until it is swept, some seconds later.
@@ -229,7 +242,22 @@ impl RawTable {
         self.shared.records.any_key(rand::random(), now()).map(Vec::from)
     }
 
-    fn check(&self, size: usize) -> Result<(), WriteError> {
+    pub(crate) fn receipt(&self, seq: u64) -> Receipt {
+        Receipt { origin: self.inner.shell.me.incarnation(), seq }
+    }
+
+    /// The shape of the table.
+    pub fn kind(&self) -> Kind {
+        self.shared.declaration().kind
+    }
+
+    /// Refuses what needs the table to be of a kind, or not to be.
+    pub(crate) fn check_kind(&self, kind: Kind, wanted: bool) -> Result<(), WriteError> {
+        let is = self.kind();
+        if (is == kind) == wanted { Ok(()) } else { Err(WriteError::Kind(is)) }
+    }
+
+    pub(crate) fn check(&self, size: usize) -> Result<(), WriteError> {
         if !self.is_writable() {
             return Err(WriteError::NotReady);
         }
@@ -243,7 +271,7 @@ impl RawTable {
     }
 }
 
-fn record<'a>(entry: &EntryRef<'a>) -> Option<Record<'a>> {
+pub(crate) fn record<'a>(entry: &EntryRef<'a>) -> Option<Record<'a>> {
     let expires = entry.expires.map(|at| at.0);
     entry.value.map(|value| Record { value, expires })
 }

@@ -1,16 +1,22 @@
 //! A table as the threads of this process share it.
 
-use crate::acknowledged::Acked;
+use crate::acknowledged::Receipt;
 use crate::clock::now;
 use crate::mesh::Mesh;
 use crate::mesh::link::Link;
+use crate::policy::Judge;
+use crate::resolve::Functions;
+use crate::status::SyncStatus;
 use crate::waiters::Waiters;
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 use tombolo_core::{
-    Arrival, Change, Declaration, EntryRef, Incarnation, Message, Millis, OpRef, Table, TableId,
+    Arrival, Change, Conclusion, Declaration, EntryRef, Epochs, Incarnation, Lone, Message, Millis,
+    OpRef, Ripe, Table, TableId, Written,
 };
 use tombolo_store::{ConcurrentStore, Reader};
 
@@ -24,7 +30,13 @@ const KEPT_CAPACITY: usize = 1024 * 1024;
 pub(crate) struct SharedTable {
     pub(crate) id: TableId,
     pub(crate) name: String,
-    pub(crate) declaration: Declaration,
+    declaration: ArcSwap<Declaration>,
+    judge: ArcSwap<Judge>,
+    functions: Arc<Functions>,
+    /// Whether somebody judges siblings just now.
+    pub(crate) judging: AtomicBool,
+    /// What the last sync with each peer did.
+    pub(crate) syncs: Mutex<BTreeMap<String, SyncStatus>>,
     pub(crate) records: Reader,
     machine: Mutex<Machine>,
     /// How far every link that carries the table has acknowledged our ops.
@@ -62,17 +74,24 @@ impl SharedTable {
     pub(crate) fn new(
         id: TableId,
         name: &str,
-        declaration: Declaration,
+        declaration: &Declaration,
         table: Table<ConcurrentStore>,
         records: Reader,
         mesh: Arc<Mesh>,
+        functions: Arc<Functions>,
     ) -> SharedTable {
+        let judge = Arc::new(Judge::new(&declaration.policy, &functions));
+        records.set_view(Arc::clone(&judge) as _);
         let machine =
             Machine { table, links: Vec::new(), names: Arc::default(), encoded: Vec::new() };
         SharedTable {
             id,
             name: name.to_owned(),
-            declaration,
+            declaration: ArcSwap::from_pointee(declaration.clone()),
+            judge: ArcSwap::new(judge),
+            functions,
+            judging: AtomicBool::new(false),
+            syncs: Mutex::default(),
             records,
             machine: Mutex::new(machine),
             acked: AtomicU64::new(0),
@@ -85,9 +104,30 @@ impl SharedTable {
         }
     }
 
+    /// How the table is declared now.
+    pub(crate) fn declaration(&self) -> Arc<Declaration> {
+        self.declaration.load_full()
+    }
+
+    /// How siblings are judged now.
+    pub(crate) fn judge(&self) -> Arc<Judge> {
+        self.judge.load_full()
+    }
+
+    /// The table is declared so from now on.
+    pub(crate) fn adopt(&self, declaration: &Declaration, epochs: Epochs) {
+        let judge = Arc::new(Judge::new(&declaration.policy, &self.functions));
+        let mut machine = self.machine.lock();
+        machine.table.adopt(declaration, epochs);
+        self.declaration.store(Arc::new(declaration.clone()));
+        self.records.set_view(Arc::clone(&judge) as _);
+        self.judge.store(judge);
+    }
+
     /// Runs a short step on the machine, and releases whoever it satisfied.
     pub(crate) fn with<R>(&self, step: impl FnOnce(&mut Table<ConcurrentStore>) -> R) -> R {
         let mut machine = self.machine.lock();
+        machine.table.set_wall(now());
         let result = step(&mut machine.table);
         // A link that the table lost is not sent to either.
         if machine.links.len() > machine.table.contacts().count() {
@@ -125,6 +165,19 @@ impl SharedTable {
         (written, result)
     }
 
+    /// Changes `key` as `choose` says after it saw the machine, in one step.
+    pub(crate) fn amend<'v, R>(
+        &self,
+        key: &[u8],
+        choose: impl FnOnce(&Table<ConcurrentStore>, Millis) -> (Option<Change<'v>>, R),
+    ) -> (Option<u64>, R) {
+        let time = now();
+        let mut machine = self.machine.lock();
+        let (change, result) = choose(&machine.table, time);
+        let written = change.and_then(|change| self.write_locked(&mut machine, time, key, change));
+        (written, result)
+    }
+
     fn write_locked(
         &self,
         machine: &mut Machine,
@@ -132,37 +185,73 @@ impl SharedTable {
         key: &[u8],
         change: Change<'_>,
     ) -> Option<u64> {
-        let Machine { table, links, encoded, .. } = machine;
         let change = match change {
             Change::Put { value, expires: None } => {
-                let expires = self.declaration.ttl.map(|ttl| time.plus(ttl));
+                let expires = self.declaration.load().ttl.map(|ttl| time.plus(ttl));
                 Change::Put { value, expires }
             }
             other => other,
         };
+        let Machine { table, links, encoded, .. } = machine;
         let written = table.write(time, key, change)?;
-        let seq = written.dot.seq;
+        let value = match change {
+            Change::Put { value, .. } => Some(value),
+            Change::Delete => None,
+        };
+        Some(self.send(links, encoded, key, value, &written))
+    }
+
+    /// Puts what was written on the queue of every link. Returns its number.
+    fn send(
+        &self,
+        links: &[Arc<Link>],
+        encoded: &mut Vec<u8>,
+        key: &[u8],
+        value: Option<&[u8]>,
+        written: &Written<'_>,
+    ) -> u64 {
+        let Written { dot, stamp, mark, expires, replaces } = *written;
         if !links.is_empty() {
-            let (value, expires) = match change {
-                Change::Put { value, expires } => (Some(value), expires),
-                Change::Delete => (None, None),
-            };
-            let entry = EntryRef { dot: written.dot, stamp: written.stamp, expires, value };
             encoded.clear();
-            let op = OpRef { key, entry, replaces: written.replaces };
-            tombolo_wire::encode_op(encoded, self.id, &op);
-            for link in links.iter() {
+            let entry = EntryRef { dot, stamp, mark, expires, value };
+            tombolo_wire::encode_op(encoded, self.id, &OpRef { key, entry, replaces });
+            for link in links {
                 link.send_op(encoded);
             }
             if encoded.capacity() > KEPT_CAPACITY {
                 *encoded = Vec::new();
             }
         }
-        self.written.store(seq, Ordering::Release);
+        self.written.store(dot.seq, Ordering::Release);
         if links.is_empty() && !self.mesh.has_ended() {
-            self.acked.store(seq, Ordering::Release);
+            self.acked.store(dot.seq, Ordering::Release);
         }
-        Some(seq)
+        dot.seq
+    }
+
+    /// Writes the outcome of a conflict, if the key still holds it.
+    pub(crate) fn conclude(&self, ripe: &Ripe, conclusion: Conclusion<'_>) {
+        let mut machine = self.machine.lock();
+        let Machine { table, links, encoded, .. } = &mut *machine;
+        let value = match conclusion {
+            Conclusion::Value { value, .. } => Some(value),
+            Conclusion::Delete => None,
+        };
+        if let Some(written) = table.conclude(now(), ripe, conclusion) {
+            self.send(links, encoded, &ripe.key, value, &written);
+        }
+    }
+
+    /// This island's word counts for these keys.
+    pub(crate) fn overrule(&self, lone: &[Lone]) {
+        let mut machine = self.machine.lock();
+        let Machine { table, links, encoded, .. } = &mut *machine;
+        for Lone { key, writes } in lone {
+            if let Some((written, shown)) = table.overrule(now(), key, writes) {
+                let value = shown.as_ref().and_then(|entry| entry.value.as_deref());
+                self.send(links, encoded, key, value, &written);
+            }
+        }
     }
 
     /// Takes in ops of `from` under one hold of the lock: `feed` hands them over, in their order.
@@ -173,11 +262,11 @@ impl SharedTable {
         feed: impl FnOnce(&mut dyn FnMut(&OpRef<'_>)) -> Result<(), E>,
     ) -> Result<Arrival, E> {
         let mut machine = self.machine.lock();
+        machine.table.set_wall(now());
         let mut arrival = Arrival::InOrder;
-        feed(&mut |op| {
-            if machine.table.take_in(from, op) == Arrival::Gap {
-                arrival = Arrival::Gap;
-            }
+        feed(&mut |op| match machine.table.take_in(from, op) {
+            Arrival::InOrder => {}
+            other => arrival = other,
         })?;
         Ok(arrival)
     }
@@ -216,20 +305,25 @@ impl SharedTable {
         self.acked.load(Ordering::Acquire)
     }
 
+    /// Whether every member is known to have our write `seq` (rule 6).
+    pub(crate) fn is_stable(&self, receipt: Receipt) -> bool {
+        self.machine.lock().table.stable(receipt.origin) >= receipt.seq
+    }
+
     /// Our last write.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
     }
 
     /// The peers that are known to have our write `seq`.
-    pub(crate) fn acked_by(&self, seq: u64) -> Acked {
+    pub(crate) fn acked_by(&self, seq: u64) -> Arc<[String]> {
         let machine = self.machine.lock();
         if machine.table.contacts().all(|(_, contact)| contact.has(seq)) {
-            return Acked { by: Arc::clone(&machine.names) };
+            return Arc::clone(&machine.names);
         }
         drop(machine);
         let copies = self.copies(seq).into_iter();
-        Acked { by: copies.filter(|(_, has)| *has).map(|(name, _)| name).collect() }
+        copies.filter(|(_, has)| *has).map(|(name, _)| name).collect()
     }
 
     /// The linked peers, and whether each is known to have our write `seq`.

@@ -1,14 +1,17 @@
 //! The node machine in its surroundings: events go in here, effects are carried out here.
 
 use crate::clock::{now, steady};
+use crate::events::{Events, NodeEvent};
 use crate::mesh::Mesh;
 use crate::mesh::dial;
 use crate::mesh::handshake::Local;
 use crate::mesh::link::Link;
 use crate::mesh::reader;
+use crate::resolve::Functions;
 use crate::shared::SharedTable;
 use crate::status::Refusal;
 use crate::swim::{Output, Swim, SwimError, Token};
+use crate::throttle::Throttle;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,10 +21,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tombolo_core::{
-    Declaration, DeclarationMismatch, Effect, Event, Incarnation, Limits, Member, Message, Node,
-    NodeId, Notice, Table, TableId, Tables,
+    Declaration, DeclareError, Effect, Epochs, Event, Incarnation, Kind, Limits, Member, Message,
+    Millis, Node, NodeId, Table, TableId, Tables,
 };
-use tombolo_store::{ConcurrentStore, Records};
+use tombolo_store::{ConcurrentStore, Order, Records};
 
 /// How many milliseconds pass before a refusal that repeats is logged again.
 const LOG_AGAIN: u64 = 30_000;
@@ -68,16 +71,22 @@ pub(crate) struct Surroundings {
     pub(crate) limits: Limits,
     pub(crate) registry: Arc<Registry>,
     pub(crate) mesh: Arc<Mesh>,
+    pub(crate) functions: Arc<Functions>,
 }
 
 impl Tables for Surroundings {
     type Store = ConcurrentStore;
 
-    fn create(&mut self, id: TableId, name: &str, declaration: Declaration) {
-        let (store, records) = Records::open();
-        let table = Table::new(self.me, store, self.limits);
-        let mesh = Arc::clone(&self.mesh);
-        let shared = SharedTable::new(id, name, declaration, table, records, mesh);
+    fn create(&mut self, id: TableId, name: &str, declaration: &Declaration, epochs: &Epochs) {
+        let order = match declaration.kind {
+            Kind::Set => Order::Hashed,
+            // The objects of one key of a bag lie side by side.
+            Kind::OrderedSet | Kind::Bag => Order::Ordered,
+        };
+        let (store, records) = Records::open(order);
+        let table = Table::new(self.me, store, self.limits, declaration, epochs.clone());
+        let (mesh, functions) = (Arc::clone(&self.mesh), Arc::clone(&self.functions));
+        let shared = SharedTable::new(id, name, declaration, table, records, mesh, functions);
         // Only the node machine makes tables, and it is behind a lock.
         let mut tables = BTreeMap::clone(&self.registry.by_id.load());
         tables.insert(id, Arc::new(shared));
@@ -99,6 +108,9 @@ pub(crate) struct Shell {
     pub(crate) registry: Arc<Registry>,
     pub(crate) node: Mutex<Node<Surroundings>>,
     pub(crate) swim: Mutex<Swim>,
+    pub(crate) events: Events,
+    /// How fast syncs may be sent, if that is bounded.
+    pub(crate) throttle: Option<Throttle>,
     swim_timers: UnboundedSender<(Instant, Token)>,
     pub(crate) runtime: tokio::runtime::Handle,
     /// Wakes the pump: a sync has something to do.
@@ -109,6 +121,8 @@ pub(crate) struct Shell {
     pub(crate) linking_with: Mutex<BTreeSet<Incarnation>>,
     /// Members that a drill keeps apart from this node.
     pub(crate) cuts: Mutex<BTreeSet<String>>,
+    /// When a clock that is too far ahead was told of last, by node.
+    clock_alarmed: Mutex<BTreeMap<String, Instant>>,
     /// The newest refusals, each with when it was logged.
     pub(crate) refusals: Mutex<VecDeque<(Refusal, u64)>>,
     /// When this node's name was refused by a peer first, and last.
@@ -124,6 +138,7 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) node: Node<Surroundings>,
     pub(crate) swim: Swim,
+    pub(crate) throttle: Option<Throttle>,
 }
 
 impl Shell {
@@ -139,12 +154,15 @@ impl Shell {
             registry: parts.registry,
             node: Mutex::new(parts.node),
             swim: Mutex::new(parts.swim),
+            events: Events::default(),
+            throttle: parts.throttle,
             swim_timers,
             runtime,
             pump: Notify::new(),
             linking: Mutex::new(()),
             linking_with: Mutex::default(),
             cuts: Mutex::default(),
+            clock_alarmed: Mutex::default(),
             refusals: Mutex::default(),
             name_refused: Mutex::new(None),
             running: CancellationToken::new(),
@@ -168,11 +186,43 @@ impl Shell {
         self: &Arc<Self>,
         name: &str,
         declaration: Declaration,
-    ) -> Result<Arc<SharedTable>, DeclarationMismatch> {
+    ) -> Result<Arc<SharedTable>, DeclareError> {
         let mut node = self.node.lock();
         let (id, effects) = node.create(steady(), name, declaration)?;
         self.carry_out(effects);
         Ok(self.table(id).expect("it was made above"))
+    }
+
+    /// Has the machine do what somebody asked for, and carries out what it says.
+    pub(crate) fn steer<E>(
+        self: &Arc<Self>,
+        ask: impl FnOnce(&mut Node<Surroundings>, Millis) -> Result<Vec<Effect>, E>,
+    ) -> Result<(), E> {
+        let mut node = self.node.lock();
+        let effects = ask(&mut node, steady())?;
+        self.carry_out(effects);
+        Ok(())
+    }
+
+    /// A peer's op was not taken in because its clock is too far ahead.
+    pub(crate) fn clock_ahead(&self, node: &str, table: &SharedTable) {
+        let ahead = table.with(|machine| {
+            machine.parked(LOG_AGAIN).map(|(_, parked)| parked.ahead).max().unwrap_or_default()
+        });
+        let mut alarmed = self.clock_alarmed.lock();
+        let long_ago =
+            alarmed.get(node).is_none_or(|at| at.elapsed().as_millis() >= u128::from(LOG_AGAIN));
+        if long_ago {
+            alarmed.insert(node.to_owned(), Instant::now());
+            tracing::error!(
+                node,
+                table = table.name,
+                ahead,
+                "the node's clock is too far ahead: its writes are not taken in until that is \
+                 mended; compare the clocks"
+            );
+            self.events.tell(NodeEvent::ClockAhead { node: node.to_owned(), ahead });
+        }
     }
 
     /// Carries out effects. The node's lock is held, so that those of two events do not mix.
@@ -199,6 +249,18 @@ impl Shell {
                         tracing::info!(table = table.name, "the table may be written");
                     }
                 }
+                Effect::Adopt { table, declaration, epochs } => {
+                    if let Some(table) = self.table(table) {
+                        table.adopt(&declaration, epochs);
+                    }
+                }
+                Effect::Judge { table, leads } => self.judge(table, leads),
+                Effect::Overrule { table, lone } => {
+                    if let Some(table) = self.table(table) {
+                        table.overrule(&lone);
+                        sent = true;
+                    }
+                }
                 Effect::Notice(notice) => self.notice(notice),
             }
         }
@@ -206,26 +268,6 @@ impl Shell {
             self.mesh.schedule_flush();
         }
         self.pump.notify_one();
-    }
-
-    fn notice(&self, notice: Notice) {
-        match notice {
-            Notice::Adopted { table, peer } => tracing::info!(table, peer, "a table appeared"),
-            Notice::Mismatch(mismatch) => tracing::error!("{mismatch}"),
-            Notice::Superseded { by } => {
-                self.stop(StopReason::Superseded { by: by.to_string() });
-            }
-            Notice::Differs { table, peer } => {
-                let table = self.table(table).map(|table| table.name.clone());
-                let peer = self.mesh.link(peer).map(|link| link.peer.name.clone());
-                tracing::warn!(?table, ?peer, "the table differs from the peer's; comparing both");
-            }
-            Notice::Synced { table, peer } => {
-                let table = self.table(table).map(|table| table.name.clone());
-                let peer = self.mesh.link(peer).map(|link| link.peer.name.clone());
-                tracing::debug!(?table, ?peer, "synced");
-            }
-        }
     }
 
     /// Tells the peers that this node is leaving.

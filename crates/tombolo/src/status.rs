@@ -1,10 +1,13 @@
 //! What a node shows of itself.
 
 use crate::clock::steady;
+use crate::conflict::{LedgerStatus, ledger_status};
 use crate::node::Inner;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
-use tombolo_core::{Declaration, Incarnation, Known, MemberState, TableView};
+use tombolo_core::{
+    Declaration, HeldView, Incarnation, Known, MemberState, Store, Table, TableView,
+};
 
 /// What a node knows of itself, the cluster and the tables, at one moment.
 #[derive(Clone, Debug)]
@@ -35,6 +38,28 @@ pub struct Status {
     pub refusals: Vec<Refusal>,
     /// The members that a drill keeps apart from this node.
     pub cuts: Vec<String>,
+    /// Whether every table is kept apart from islands that come back, to see first what a join
+    /// would do.
+    pub rehearsing: bool,
+    /// The node that writes the outcomes of conflicts in this node's island.
+    pub leader: String,
+    /// The nodes whose writes are not taken in because their clocks are too far ahead.
+    pub clocks: Vec<ClockStatus>,
+}
+
+/// A node whose clock is too far ahead of this one's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClockStatus {
+    /// The node.
+    pub node: String,
+    /// The table that it wrote.
+    pub table: String,
+    /// By how many milliseconds its last write was ahead.
+    pub ahead: u64,
+    /// When that was met last.
+    pub at: u64,
+    /// How many writes were met that are too far ahead, those that came again counted again.
+    pub count: u64,
 }
 
 /// How a cluster is.
@@ -46,6 +71,9 @@ pub enum Verdict {
     Whole,
     /// Every member is linked with every other; some table is still being synced.
     Converging,
+    /// Every member is linked with every other; some table is kept apart from another island's,
+    /// because both wrote it and its declaration leaves the join to somebody.
+    Apart,
     /// Some members cannot hear each other, or are down.
     Split,
 }
@@ -123,6 +151,81 @@ pub struct TableStatus {
     pub writes: u64,
     /// If a linked node declares it otherwise: both declarations.
     pub conflict: Option<String>,
+    /// How often it was altered.
+    pub epoch: u8,
+    /// How many records are hidden because their owner is down.
+    pub hidden: u64,
+    /// How many keys hold several values, written concurrently.
+    pub siblings: usize,
+    /// What the conflict ledger holds.
+    pub ledger: LedgerStatus,
+    /// How far it has come, while it is being filled or joined.
+    pub progress: Option<ProgressStatus>,
+    /// What the last sync with each node brought.
+    pub syncs: Vec<SyncStatus>,
+    /// The linked nodes that it is kept apart from.
+    pub held: Vec<HeldStatus>,
+}
+
+/// How far a table has come while it is being filled or joined.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProgressStatus {
+    /// How many records were announced by all peers that are sending.
+    pub expected: u64,
+    /// How many of them came.
+    pub received: u64,
+    /// Since when.
+    pub since: u64,
+    /// After how many milliseconds it will be done if it goes on like this; unknown at first.
+    pub remaining: Option<u64>,
+    /// The peers that are sending.
+    pub from: Vec<String>,
+}
+
+/// What the last sync with a node did to a table here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SyncStatus {
+    /// The node.
+    pub peer: String,
+    /// When it was complete.
+    pub at: u64,
+    /// How many records the node brought.
+    pub brought: u64,
+    /// How many records here were gone there, and went.
+    pub removed: u64,
+    /// How many keys are in conflict because of it.
+    pub conflicts: u64,
+}
+
+/// A node that a table is kept apart from, because both were written without the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldStatus {
+    /// The node.
+    pub peer: String,
+    /// Since when.
+    pub since: u64,
+    /// Whether it is certain that the two are two islands; before that it may yet turn out that
+    /// they are one.
+    pub apart: bool,
+    /// What a join would do here, once it was looked at.
+    pub preview: Option<PreviewStatus>,
+}
+
+/// What a join would do to a table here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PreviewStatus {
+    /// When it was looked at. It is repeated every ten seconds unless very much differs.
+    pub looked: u64,
+    /// Keys that would come.
+    pub adds: u64,
+    /// Keys that would get a newer value.
+    pub updates: u64,
+    /// Keys that would go.
+    pub deletes: u64,
+    /// Keys that both sides wrote: the policy decides.
+    pub conflicts: u64,
+    /// The first keys that would come, go, and be in conflict.
+    pub keys: [Vec<Vec<u8>>; 3],
 }
 
 /// What discovery says.
@@ -160,12 +263,13 @@ impl Names {
 
 pub(crate) fn of(inner: &Inner) -> Status {
     let shell = &inner.shell;
-    let (known, link_views, table_views) = {
+    let (known, link_views, table_views, leader, rehearsing) = {
         let node = shell.node.lock();
         let members = node.members();
         let all: Vec<Known> =
             std::iter::once(members.me()).chain(members.others()).cloned().collect();
-        (all, node.link_views(), node.table_views())
+        let leader = node.leader_name().to_owned();
+        (all, node.link_views(), node.table_views(), leader, node.is_rehearsing())
     };
     let by_incarnation =
         known.iter().map(|known| (known.member.id.incarnation(), known.member.id.name.clone()));
@@ -212,7 +316,29 @@ pub(crate) fn of(inner: &Inner) -> Status {
         },
         refusals: shell.refusals.lock().iter().map(|(refusal, _)| refusal.clone()).collect(),
         cuts: shell.cuts.lock().iter().cloned().collect(),
+        rehearsing,
+        leader,
+        clocks: clocks(inner, &names),
     }
+}
+
+/// For how many milliseconds a clock that was found too far ahead is told of.
+const CLOCK_MEMORY: u64 = 60_000;
+
+fn clocks(inner: &Inner, names: &Names) -> Vec<ClockStatus> {
+    let mut clocks = Vec::new();
+    for shared in inner.shell.registry.all() {
+        shared.with(|table| {
+            clocks.extend(table.parked(CLOCK_MEMORY).map(|(origin, parked)| ClockStatus {
+                node: names.name(origin),
+                table: shared.name.clone(),
+                ahead: parked.ahead,
+                at: parked.at.0,
+                count: parked.count,
+            }));
+        });
+    }
+    clocks
 }
 
 fn member(known: &Known, names: &Names, is_self: bool) -> MemberStatus {
@@ -237,6 +363,8 @@ fn table(
     let conflict = view.mismatches.first().map(|(peer, theirs)| {
         format!("declared {} here and {theirs} on {}", view.declaration, names.name(*peer))
     });
+    let syncs = shared.syncs.lock().values().cloned().collect();
+    let held = view.held.iter().map(|held| held_status(held, names)).collect();
     Some(shared.with(|table| {
         let written = table.last_written();
         for (peer, contact) in table.contacts() {
@@ -244,7 +372,7 @@ fn table(
         }
         TableStatus {
             name: view.name.clone(),
-            declaration: view.declaration,
+            declaration: view.declaration.clone(),
             records: table.len(),
             tombstones: table.tombstones(),
             fingerprint: table.fingerprint(),
@@ -255,8 +383,46 @@ fn table(
             unacknowledged: written - table.acked_by_all().min(written),
             writes: written,
             conflict,
+            epoch: view.epoch,
+            hidden: table.hidden(),
+            siblings: table.sibling_keys(),
+            ledger: ledger_status(table),
+            progress: progress(table, names),
+            syncs,
+            held,
         }
     }))
+}
+
+/// How far the syncs of a table have come, all together.
+fn progress<S: Store>(table: &Table<S>, names: &Names) -> Option<ProgressStatus> {
+    let open: Vec<_> = table.progress().filter(|(_, progress)| progress.expected > 0).collect();
+    let since = open.iter().map(|(_, progress)| progress.since).min()?;
+    let expected: u64 = open.iter().map(|(_, progress)| progress.expected).sum();
+    let received: u64 =
+        open.iter().map(|(_, progress)| progress.received.min(progress.expected)).sum();
+    let took = steady().since(since);
+    let remaining = (received > 0)
+        .then(|| (took as u128 * u128::from(expected - received) / u128::from(received)) as u64);
+    let from = open.iter().map(|(peer, _)| names.name(*peer)).collect();
+    Some(ProgressStatus { expected, received, since: since.0, remaining, from })
+}
+
+fn held_status(held: &HeldView, names: &Names) -> HeldStatus {
+    let texts = |keys: &[Box<[u8]>]| keys.iter().map(|key| key.to_vec()).collect::<Vec<_>>();
+    HeldStatus {
+        peer: names.name(held.peer),
+        since: held.since.0,
+        apart: held.apart,
+        preview: held.preview.as_ref().map(|(preview, looked)| PreviewStatus {
+            looked: looked.0,
+            adds: preview.adds,
+            updates: preview.updates,
+            deletes: preview.deletes,
+            conflicts: preview.conflicts,
+            keys: [texts(&preview.added), texts(&preview.deleted), texts(&preview.conflicting)],
+        }),
+    }
 }
 
 /// How the cluster is, in a word and in a line.
@@ -289,6 +455,14 @@ fn verdict(members: &[MemberStatus], tables: &[TableStatus]) -> (Verdict, String
     let missing: Vec<String> = missing.collect();
     if !missing.is_empty() {
         return (Verdict::Converging, format!("converging: {}", missing.join(", ")));
+    }
+    let apart = tables.iter().flat_map(|table| {
+        let held = table.held.iter().filter(|held| held.apart);
+        held.map(|held| format!("table {} is kept apart from {}'s", table.name, held.peer))
+    });
+    let apart: Vec<String> = apart.collect();
+    if !apart.is_empty() {
+        return (Verdict::Apart, format!("apart: {}", apart.join(", ")));
     }
     let line = format!(
         "whole: {} nodes, each linked with every other, {} tables complete",

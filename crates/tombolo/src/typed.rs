@@ -156,6 +156,21 @@ where
         self.settle(last).await
     }
 
+    /// Waits for more nodes to have a write than it waited for when it was made: its receipt stands
+    /// in [`Acked`].
+    ///
+    /// # Errors
+    ///
+    /// If they have not in time. The write goes on replicating.
+    pub async fn wait(
+        &self,
+        receipt: Receipt,
+        ack: Ack,
+        timeout: Duration,
+    ) -> Result<Acked, AckTimeout> {
+        self.raw.acknowledged(receipt, ack, timeout).await
+    }
+
     /// Every record of this node, in no order, as they are while the iterator is made: one decode
     /// and one allocation a record. [`RawTable::for_each`] goes without.
     ///

@@ -27,8 +27,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "2: replaces is ignored",
         seeds: 500,
         file: "table/mod.rs",
-        right: "self.merge(op.key, op.replaces, Some(op.entry));",
-        wrong: "self.merge(op.key, &[], Some(op.entry));",
+        right: "self.merge(op.key, op.replaces, Some(op.entry), true);",
+        wrong: "self.merge(op.key, &[], Some(op.entry), true);",
     },
     Mutant {
         name: "2: the clock does not learn",
@@ -48,8 +48,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "4: seen is read at the end of the scan",
         seeds: 500,
         file: "table/ask.rs",
-        right: "        seen.join(&chunk.seen_since);\n",
-        wrong: "        seen.join(&chunk.seen_since);\n\
+        right: "            seen.join(&chunk.seen_since);\n",
+        wrong: "            seen.join(&chunk.seen_since);\n\
                 asking.seen = Some(seen.clone());\n",
     },
     Mutant {
@@ -64,8 +64,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "4d: removed_ahead is not in Done",
         seeds: 500,
         file: "table/answer.rs",
-        right: "removed_ahead: self.origins.removed_ahead() }",
-        wrong: "removed_ahead: Vec::new() }",
+        right: "removed_ahead: self.origins.removed_ahead(),",
+        wrong: "removed_ahead: Vec::new(),",
     },
     Mutant {
         name: "4d: seen moves before the removals",
@@ -79,15 +79,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "5: removed_ahead is forgotten",
         seeds: 500,
         file: "clock/origins.rs",
-        right: "if dot.seq > known.seen && known.removed_ahead.insert(dot.seq) {",
-        wrong: "if false && known.removed_ahead.insert(dot.seq) {",
+        right: "if dot.seq > self.seen(dot.origin)\n            &&",
+        wrong: "if false\n            &&",
     },
     Mutant {
         name: "6: a report counts at once",
         seeds: 3000,
         file: "table/stable.rs",
         right: "known.counted.reach(origin)",
-        wrong: "known.latest.reach(origin)",
+        wrong: "known.latest().reach(origin)",
     },
     Mutant {
         name: "6: an ack reaches over a gap",
@@ -122,14 +122,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "7: a delete leaves no tombstone",
         seeds: 500,
         file: "table/mod.rs",
-        right: "self.merge(op.key, op.replaces, Some(op.entry));",
-        wrong: "self.merge(op.key, op.replaces, op.entry.value.map(|_| op.entry));",
+        right: "self.merge(op.key, op.replaces, Some(op.entry), true);",
+        wrong: "self.merge(op.key, op.replaces, op.entry.value.map(|_| op.entry), true);",
     },
     Mutant {
         name: "7: tombstones stay for ever",
         seeds: 500,
         file: "table/stable.rs",
-        right: "            self.merge(key, &[*dot], None);\n",
+        right: "            self.merge(key, &[*dot], None, false);\n",
         wrong: "            let _ = (key, dot);\n",
     },
     Mutant {
@@ -137,7 +137,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         seeds: 3000,
         file: "table/stable.rs",
         right: "        event.value = None;\n",
-        wrong: "        self.merge(key, &[event.dot], None);\n\
+        wrong: "        self.merge(key, &[event.dot], None, false);\n\
                 if event.value.take().is_some() {\n            return;\n        }\n",
     },
     Mutant {
@@ -146,5 +146,160 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "table/contact.rs",
         right: "        let hole = seq > self.to;\n",
         wrong: "        let hole = false && seq > self.to;\n",
+    },
+    Mutant {
+        name: "4a: what was left out is taken for equal",
+        seeds: 1000,
+        file: "table/answer.rs",
+        right: "            if !parts.is_empty() {",
+        wrong: "            if false && !parts.is_empty() {",
+    },
+    Mutant {
+        name: "4d: a part claims all",
+        seeds: 500,
+        file: "table/ask.rs",
+        right: "return Finished::Filled;",
+        wrong: "let seen = seen.clone();\n\
+                self.claim(&seen, Vec::new());\n\
+                return Finished::Filled;",
+    },
+    Mutant {
+        name: "4d: a look claims what it saw",
+        seeds: 500,
+        file: "table/ask.rs",
+        right: "Aim::Look => Finished::Looked(asking.preview),",
+        wrong: "Aim::Look => {\n\
+                self.claim(&asking.seen.unwrap_or_default(), Vec::new());\n\
+                Finished::Looked(asking.preview)\n\
+                }",
+    },
+    Mutant {
+        name: "7: the epoch is left out of the order",
+        seeds: 1000,
+        file: "entry.rs",
+        right: "Rank(self.mark.epoch, self.stamp, self.dot)",
+        wrong: "Rank(0, self.stamp, self.dot)",
+    },
+    Mutant {
+        name: "7: today's rule judges the past",
+        seeds: 1000,
+        file: "declaration/epochs.rs",
+        right: "Some(past) => past.last_writer_wins,",
+        wrong: "Some(_) => now,",
+    },
+    Mutant {
+        name: "7: an epoch in between does not count",
+        seeds: 1000,
+        file: "declaration/epochs.rs",
+        right: "(usize::from(first)..=usize::from(last)).any(",
+        wrong: "[usize::from(first.max(last))].into_iter().any(",
+    },
+    Mutant {
+        name: "7: a delete after an alteration is forgotten",
+        seeds: 1000,
+        file: "table/mod.rs",
+        right: "let keeps = event.value.is_some() || self.removes_older(event.mark.epoch);",
+        wrong: "let keeps = event.value.is_some()\n\
+                || self.last_writer_wins && self.removes_older(event.mark.epoch);",
+    },
+    Mutant {
+        name: "7: an alteration is told after it is used",
+        seeds: 1000,
+        file: "node/alter.rs",
+        right: "self.effects.push(Effect::Adopt { table: id, declaration, epochs });",
+        wrong: "self.effects.push(Effect::Adopt { table: id, declaration, epochs });\n\
+                self.effects.rotate_right(1);",
+    },
+    Mutant {
+        name: "8: siblings are concluded unstable",
+        seeds: 1000,
+        file: "table/siblings.rs",
+        right: "siblings.len() > 1 && all_stable && !settled",
+        wrong: "siblings.len() > 1 && (true || all_stable) && !settled",
+    },
+    Mutant {
+        name: "8: outcomes are concluded again",
+        seeds: 1000,
+        file: "table/siblings.rs",
+        right: "siblings.len() > 1 && all_stable && !settled",
+        wrong: "siblings.len() > 1 && all_stable && (true || !settled)",
+    },
+    Mutant {
+        name: "8: siblings that changed are concluded",
+        seeds: 1000,
+        file: "table/siblings.rs",
+        right: "if self.visible(&ripe.key, now) != ripe.siblings {\n            return None;",
+        wrong: "if false {\n            return None;",
+    },
+    Mutant {
+        name: "8: every node concludes",
+        seeds: 1000,
+        file: "node/sync.rs",
+        right: "let leads = *self.leader() == self.settings.id;",
+        wrong: "let leads = *self.leader() == self.settings.id || true;",
+    },
+    Mutant {
+        name: "8: a delete of siblings is remembered",
+        seeds: 500,
+        file: "table/mod.rs",
+        right: "let keeps = event.value.is_some() || self.removes_older(event.mark.epoch);",
+        wrong: "let keeps = true;",
+    },
+    Mutant {
+        name: "8: an island's word replaces nothing",
+        seeds: 500,
+        file: "table/siblings.rs",
+        right: "let mut dots: Vec<Dot> = lone.to_vec();",
+        wrong: "let mut dots: Vec<Dot> = lone[..0].to_vec();",
+    },
+    Mutant {
+        name: "8: a held peer's ops are taken in",
+        seeds: 500,
+        file: "node/hold.rs",
+        right: "        state.held.insert(from, held);\n",
+        wrong: "        state.held.insert(from, held);\n\
+                self.effects.push(Effect::Attach { table: id, to: from });\n",
+    },
+    Mutant {
+        name: "8: what was seen stays noted",
+        seeds: 500,
+        file: "table/mod.rs",
+        right: "op.replaces.iter().for_each(|dot| self.ledger.retract(*dot));",
+        wrong: "op.replaces[..0].iter().for_each(|dot| self.ledger.retract(*dot));",
+    },
+    Mutant {
+        name: "9: an op from the future is taken in",
+        seeds: 1000,
+        file: "table/mod.rs",
+        right: "        if self.is_ahead(op.entry.stamp) {",
+        wrong: "        if false && self.is_ahead(op.entry.stamp) {",
+    },
+    Mutant {
+        name: "9: a sync from the future is claimed",
+        seeds: 1000,
+        file: "table/ask.rs",
+        right: "            if asking.parked {",
+        wrong: "            if false && asking.parked {",
+    },
+    Mutant {
+        name: "10: a writer replaces what is hidden",
+        seeds: 500,
+        file: "table/mod.rs",
+        right: "            if owners.hide(entry.dot.origin) {",
+        wrong: "            if false && owners.hide(entry.dot.origin) {",
+    },
+    Mutant {
+        name: "10: superseded owners are let in",
+        seeds: 500,
+        file: "table/mod.rs",
+        right: "let banned = new.filter(|event| self.owners.refuse(event.dot.origin));",
+        wrong: "let banned = new.filter(|event| false && self.owners.refuse(event.dot.origin));",
+    },
+    Mutant {
+        name: "10: what is hidden is concluded",
+        seeds: 500,
+        file: "node/sync.rs",
+        right: "state.declaration.owner_down == OwnerDown::Keep",
+        wrong: "state.declaration.owner_down != OwnerDown::Hide || leads",
     },
 ];

@@ -19,11 +19,31 @@ pub struct Answer {
 ///
 /// When nobody listens, time runs out, or what answers does not speak HTTP.
 pub fn request(address: &str, method: &str, path: &str, timeout: Duration) -> io::Result<Answer> {
+    exchange(address, method, path, "", timeout)
+}
+
+/// Posts `json` to `path` and waits for the answer, as [`request`] does.
+///
+/// # Errors
+///
+/// As [`request`].
+pub fn send(address: &str, path: &str, json: &str, timeout: Duration) -> io::Result<Answer> {
+    exchange(address, "POST", path, json, timeout)
+}
+
+fn exchange(
+    address: &str,
+    method: &str,
+    path: &str,
+    json: &str,
+    timeout: Duration,
+) -> io::Result<Answer> {
     let deadline = Instant::now() + timeout;
     let mut stream = super::connect(address, timeout)?;
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-         Content-Length: 0\r\n\r\n"
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
+        json.len()
     );
     stream.write_all(head.as_bytes())?;
     let mut answer = Vec::new();

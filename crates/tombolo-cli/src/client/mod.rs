@@ -1,9 +1,13 @@
 //! Two small blocking clients, enough to watch and drive nodes from outside.
 
+mod api;
+mod base64;
 mod http;
 mod resp;
 
-pub use http::{Answer, request};
+pub use api::{Api, ApiError, dialled, escaped};
+pub use base64::decode;
+pub use http::{Answer, request, send};
 pub use resp::{Client, Reply};
 
 use std::io;

@@ -30,6 +30,10 @@ pub enum Key {
     AckTimeout,
     /// How far clocks may differ.
     MaxDrift,
+    /// How fast syncs are sent.
+    SyncRate,
+    /// How much the conflict ledger of a table keeps.
+    LedgerBytes,
     /// Whether drills are allowed.
     Drills,
     /// What is logged.
@@ -38,7 +42,7 @@ pub enum Key {
 
 impl Key {
     /// All keys, in the order in which the documentation lists them.
-    pub const ALL: [Key; 15] = [
+    pub const ALL: [Key; 17] = [
         Key::Name,
         Key::ClusterName,
         Key::Listen,
@@ -52,6 +56,8 @@ impl Key {
         Key::Ack,
         Key::AckTimeout,
         Key::MaxDrift,
+        Key::SyncRate,
+        Key::LedgerBytes,
         Key::Drills,
         Key::Log,
     ];
@@ -72,6 +78,8 @@ impl Key {
             Key::Ack => "ack",
             Key::AckTimeout => "ack-timeout",
             Key::MaxDrift => "max-drift",
+            Key::SyncRate => "sync-rate",
+            Key::LedgerBytes => "ledger-bytes",
             Key::Drills => "drills",
             Key::Log => "log",
         }

@@ -56,6 +56,10 @@ pub struct Config {
     pub ack_timeout: Duration,
     /// How far clocks may differ.
     pub max_drift: Duration,
+    /// How many bytes a second syncs may send, if that is bounded.
+    pub sync_rate: Option<u64>,
+    /// How many bytes of conflicts a table's ledger keeps; without one the library's default.
+    pub ledger_bytes: Option<usize>,
     /// Whether drills are allowed.
     pub drills: bool,
     /// What is logged.
@@ -104,6 +108,8 @@ impl Config {
             ack: reader.read(Key::Ack, value::ACK, value::ack)?.unwrap_or(Ack::All),
             ack_timeout: duration(Key::AckTimeout, Duration::from_secs(5))?,
             max_drift: duration(Key::MaxDrift, Duration::from_secs(1))?,
+            sync_rate: reader.read(Key::SyncRate, value::RATE, value::rate)?,
+            ledger_bytes: reader.read(Key::LedgerBytes, value::SIZE, value::size)?,
             drills: reader.read(Key::Drills, value::TRUTH, value::truth)?.unwrap_or(false),
             log: reader
                 .read(Key::Log, value::FILTER, value::filter)?
@@ -137,6 +143,15 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// A time as all settings and flags take it.
+///
+/// # Errors
+///
+/// What is accepted.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    value::duration(text).ok_or_else(|| format!("accepted is {}", value::DURATION))
 }
 
 struct Reader<'a>(&'a Sources);

@@ -63,6 +63,8 @@ fn flags(args: &ServeArgs) -> BTreeMap<Key, String> {
         Key::Ack => &args.ack,
         Key::AckTimeout => &args.ack_timeout,
         Key::MaxDrift => &args.max_drift,
+        Key::SyncRate => &args.sync_rate,
+        Key::LedgerBytes => &args.ledger_bytes,
         Key::Drills => &args.drills,
         Key::Log => &args.log,
     };

@@ -107,6 +107,13 @@ fn every_wrong_value_is_refused_with_what_is_accepted() {
         ("TOMBOLO_ACK", "some", value::ACK),
         ("TOMBOLO_ACK_TIMEOUT", "5", value::DURATION),
         ("TOMBOLO_MAX_DRIFT", "0s", value::DURATION),
+        ("TOMBOLO_SYNC_RATE", "fast", value::RATE),
+        ("TOMBOLO_SYNC_RATE", "0MB", value::RATE),
+        ("TOMBOLO_SYNC_RATE", "1.5MB", value::RATE),
+        ("TOMBOLO_SYNC_RATE", "50MB/min", value::RATE),
+        ("TOMBOLO_LEDGER_BYTES", "-1", value::SIZE),
+        ("TOMBOLO_LEDGER_BYTES", "99999999999999999999", value::SIZE),
+        ("TOMBOLO_LEDGER_BYTES", "1MB/s", value::SIZE),
         ("TOMBOLO_DRILLS", "yes", value::TRUTH),
         ("TOMBOLO_LOG", "inof", value::FILTER),
         ("TOMBOLO_LOG", "tombolo=loud", value::FILTER),
@@ -115,6 +122,19 @@ fn every_wrong_value_is_refused_with_what_is_accepted() {
         let words = format!("{variable}: `{wrong}` is not accepted. Accepted is {accepted}");
         assert_eq!(error, words);
     }
+}
+
+#[test]
+fn bytes_are_taken_with_units() {
+    let variables = [("TOMBOLO_SYNC_RATE", "50MB"), ("TOMBOLO_LEDGER_BYTES", "4MiB")];
+    let from_variables = config(ServeArgs::default(), &variables, None).unwrap();
+    assert_eq!(from_variables.sync_rate, Some(50_000_000));
+    assert_eq!(from_variables.ledger_bytes, Some(4 << 20));
+    let file = "sync_rate = '2 KiB/s'\nledger-bytes = 65536";
+    let from_file = config(ServeArgs::default(), &[], Some(file)).unwrap();
+    assert_eq!((from_file.sync_rate, from_file.ledger_bytes), (Some(2_048), Some(65_536)));
+    let unset = config(ServeArgs::default(), &[], None).unwrap();
+    assert_eq!((unset.sync_rate, unset.ledger_bytes), (None, None));
 }
 
 #[test]
@@ -130,7 +150,7 @@ fn an_unknown_key_is_named_with_the_known_ones() {
         error,
         "node.toml: there is no key `lisen`. The keys are name, cluster-name, listen, \
          advertise, resp, http, join, discovery, secret, password, ack, ack-timeout, max-drift, \
-         drills, log"
+         sync-rate, ledger-bytes, drills, log"
     );
 }
 

@@ -80,6 +80,38 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     (total > 0).then(|| Duration::from_millis(total))
 }
 
+pub(super) const SIZE: &str =
+    "a whole number of bytes, more than nothing, with a unit if you like: 65536, 64KiB, 4MiB, 1GB";
+
+pub(super) fn size(text: &str) -> Option<usize> {
+    usize::try_from(byte_count(text)?).ok()
+}
+
+pub(super) const RATE: &str = "a whole number of bytes a second, more than nothing, with a unit \
+     if you like: 500000, 500KB, 50MB, 20MiB/s";
+
+pub(super) fn rate(text: &str) -> Option<u64> {
+    byte_count(text.strip_suffix("/s").unwrap_or(text))
+}
+
+/// Units of a thousand and of 1024 are told apart as SI does it; case does not matter, as nobody
+/// means megabits or millibytes here.
+fn byte_count(text: &str) -> Option<u64> {
+    let letters = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (count, unit) = text.split_at(letters);
+    let scale: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return None,
+    };
+    count.parse::<u64>().ok()?.checked_mul(scale).filter(|total| *total > 0)
+}
+
 pub(super) const TRUTH: &str = "true or false";
 
 pub(super) fn truth(text: &str) -> Option<bool> {

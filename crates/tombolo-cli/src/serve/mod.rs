@@ -119,6 +119,12 @@ async fn start(config: &Config) -> anyhow::Result<Node> {
         .ack_timeout(config.ack_timeout)
         .max_drift(config.max_drift)
         .on_current_runtime();
+    if let Some(rate) = config.sync_rate {
+        builder = builder.sync_rate(rate);
+    }
+    if let Some(bytes) = config.ledger_bytes {
+        builder = builder.ledger_bytes(bytes);
+    }
     if let Some(name) = &config.name {
         builder = builder.name(name);
     }

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Runs the subcommand. The exit status is 0 for a whole cluster, 1 for one that is converging
 /// or split, and 2 when no node answered.
 pub fn run(args: &StatusArgs) -> ExitCode {
-    let address = address(&args.http);
+    let address = client::dialled(&args.node.http);
     let (text, view) = match ask(&address, PATIENCE) {
         Ok(answer) => answer,
         Err(error) => {
@@ -62,17 +62,4 @@ pub fn ask(address: &str, patience: Duration) -> Result<(String, StatusView), St
 /// Whether the node that answered misses nothing; a node that knows of no other is whole.
 pub fn is_whole(view: &StatusView) -> bool {
     matches!(view.verdict.as_str(), "whole" | "alone")
-}
-
-/// The address to dial for what an operator may write: a URL, or the address that the node
-/// listens on, which can be all addresses of the machine.
-fn address(written: &str) -> String {
-    let address = written.strip_prefix("http://").unwrap_or(written).trim_end_matches('/');
-    if let Some(port) = address.strip_prefix("0.0.0.0:") {
-        return format!("127.0.0.1:{port}");
-    }
-    match address.strip_prefix("[::]:") {
-        Some(port) => format!("[::1]:{port}"),
-        None => address.to_owned(),
-    }
 }

@@ -1,6 +1,8 @@
 use std::fmt::Write;
 
-use tombolo_server::http::view::{LinkView, MemberView, StatusView, TableView};
+use tombolo_server::http::view::{
+    LinkView, MemberView, ProgressView, StatusView, SyncView, TableView,
+};
 
 use crate::text::{Grid, Tone, bytes, cell, grouped, measured, span};
 
@@ -25,6 +27,10 @@ pub fn render(view: &StatusView, colours: bool) -> String {
     }
     if !view.tables.is_empty() {
         let _ = write!(text, "\n{}", tables(view).render("", colours));
+        let _ = write!(text, "\n{}", declarations(view).render("", colours));
+    }
+    if let Some(syncs) = syncs(view) {
+        let _ = write!(text, "\n{}", syncs.render("", colours));
     }
     text
 }
@@ -33,7 +39,7 @@ pub fn render(view: &StatusView, colours: bool) -> String {
 pub fn verdict_line(view: &StatusView, colours: bool) -> String {
     let tone = match view.verdict.as_str() {
         "whole" | "alone" => Tone::Good,
-        "converging" => Tone::Busy,
+        "converging" | "apart" => Tone::Busy,
         _ => Tone::Bad,
     };
     let (verdict, line) = (&view.verdict, &view.verdict_line);
@@ -55,6 +61,11 @@ fn remarks(view: &StatusView) -> Vec<String> {
     if !view.cuts.is_empty() {
         lines.push(format!("a drill cuts this node off from {}", view.cuts.join(", ")));
     }
+    if view.rehearsing {
+        let line = "a drill rehearses: tables are kept apart from whoever comes back, see \
+                    `tombolo join --dry-run`";
+        lines.push(line.to_owned());
+    }
     if let Some(error) = &view.discovery.error {
         lines.push(format!("discovery: {error}"));
     }
@@ -62,6 +73,17 @@ fn remarks(view: &StatusView) -> Vec<String> {
         if let Some(conflict) = &table.conflict {
             lines.push(format!("table {}: {conflict}", table.name));
         }
+        lines.extend(attention(table));
+    }
+    for clock in &view.clocks {
+        lines.push(format!(
+            "the clock of {} is {} ahead: {} of its writes to table {} wait until time has caught \
+             up. Set the clock of that machine right",
+            clock.node,
+            measured(std::time::Duration::from_millis(clock.ahead_ms)),
+            grouped(clock.count),
+            clock.table
+        ));
     }
     let mut refusals: Vec<_> = view.refusals.iter().collect();
     refusals.sort_by_key(|refusal| std::cmp::Reverse(refusal.at));
@@ -71,6 +93,40 @@ fn remarks(view: &StatusView) -> Vec<String> {
     }
     // Names and reasons may come from other machines.
     lines.iter().map(|line| line.replace(char::is_control, "?")).collect()
+}
+
+/// What waits for somebody in a table.
+fn attention(table: &TableView) -> Vec<String> {
+    let mut lines = Vec::new();
+    let keys = |count: u64| match count {
+        1 => "1 key waits".to_owned(),
+        _ => format!("{} keys wait", grouped(count)),
+    };
+    if table.ledger.undecided > 0 {
+        let waiting = keys(table.ledger.undecided as u64);
+        let line = format!(
+            "table {}: {waiting} for somebody to decide, see `tombolo conflicts`",
+            table.name
+        );
+        lines.push(line);
+    }
+    let apart: Vec<&str> =
+        table.held.iter().filter(|held| held.apart).map(|held| held.peer.as_str()).collect();
+    if !apart.is_empty() {
+        lines.push(format!(
+            "table {} is kept apart from {}'s, see `tombolo join --dry-run`",
+            table.name,
+            apart.join(", ")
+        ));
+    }
+    if table.ledger.dropped > 0 {
+        lines.push(format!(
+            "table {}: the ledger dropped its {} oldest conflicts, raise --ledger-bytes",
+            table.name,
+            grouped(table.ledger.dropped)
+        ));
+    }
+    lines
 }
 
 fn members(view: &StatusView) -> Grid {
@@ -130,14 +186,26 @@ fn links(view: &StatusView) -> Grid {
 }
 
 fn tables(view: &StatusView) -> Grid {
-    let mut grid = Grid::new(&["TABLE", ">RECORDS", ">TOMBSTONES", "FINGERPRINT", "STATE"]);
-    let mut tables: Vec<&TableView> = view.tables.iter().collect();
-    tables.sort_by(|a, b| a.name.cmp(&b.name));
-    for table in tables {
+    let mut grid = Grid::new(&[
+        "TABLE",
+        ">RECORDS",
+        ">TOMBSTONES",
+        ">HIDDEN",
+        ">SIBLINGS",
+        ">UNDECIDED",
+        "FINGERPRINT",
+        "STATE",
+    ]);
+    for table in in_order(view) {
+        let undecided = table.ledger.undecided as u64;
+        let alarm = if undecided == 0 { Tone::Plain } else { Tone::Bad };
         grid.row([
             cell(&table.name),
             cell(grouped(table.records as u64)),
             cell(grouped(table.tombstones as u64)),
+            cell(grouped(table.hidden)),
+            cell(grouped(table.siblings as u64)),
+            (grouped(undecided), alarm),
             cell(&table.fingerprint),
             state(table),
         ]);
@@ -145,15 +213,86 @@ fn tables(view: &StatusView) -> Grid {
     grid
 }
 
+/// How the tables are declared.
+fn declarations(view: &StatusView) -> Grid {
+    let mut grid = Grid::new(&["TABLE", "KIND", "POLICY", "OWNER DOWN", "MERGE", ">TTL", ">EPOCH"]);
+    for table in in_order(view) {
+        let ttl = match table.ttl_ms {
+            None => "-".to_owned(),
+            Some(millis @ ..1_000) => format!("{millis} ms"),
+            Some(millis) => span(millis),
+        };
+        grid.row([
+            cell(&table.name),
+            cell(&table.kind),
+            cell(&table.policy),
+            cell(&table.owner_down),
+            cell(&table.merge),
+            cell(ttl),
+            cell(table.epoch.to_string()),
+        ]);
+    }
+    grid
+}
+
+/// What the last syncs changed here. Those that changed nothing are not worth a line.
+fn syncs(view: &StatusView) -> Option<Grid> {
+    let mut grid =
+        Grid::new(&["TABLE", "LAST SYNC WITH", ">WHEN", ">BROUGHT", ">REMOVED", ">IN CONFLICT"]);
+    let mut any = false;
+    for table in in_order(view) {
+        let changed = |sync: &&SyncView| sync.brought + sync.removed + sync.conflicts > 0;
+        for sync in table.syncs.iter().filter(changed) {
+            any = true;
+            grid.row([
+                cell(&table.name),
+                cell(&sync.peer),
+                cell(span(view.now.saturating_sub(sync.at)) + " ago"),
+                cell(grouped(sync.brought)),
+                cell(grouped(sync.removed)),
+                cell(grouped(sync.conflicts)),
+            ]);
+        }
+    }
+    any.then_some(grid)
+}
+
+fn in_order(view: &StatusView) -> Vec<&TableView> {
+    let mut tables: Vec<&TableView> = view.tables.iter().collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    tables
+}
+
 fn state(table: &TableView) -> (String, Tone) {
     if table.conflict.is_some() {
         return ("declared differently elsewhere".to_owned(), Tone::Bad);
     }
+    if let Some(progress) = &table.progress
+        && !(table.complete && table.writable)
+    {
+        return (how_far(progress), Tone::Busy);
+    }
     if !table.writable {
         return ("not writable yet".to_owned(), Tone::Busy);
     }
-    if table.complete {
-        return ("complete".to_owned(), Tone::Good);
+    if !table.complete {
+        return (format!("syncing with {}", table.missing.join(", ")), Tone::Busy);
     }
-    (format!("syncing with {}", table.missing.join(", ")), Tone::Busy)
+    if !table.held.is_empty() {
+        return (format!("kept apart from {}", held(table).join(", ")), Tone::Busy);
+    }
+    ("complete".to_owned(), Tone::Good)
+}
+
+fn how_far(progress: &ProgressView) -> String {
+    let (received, expected) = (grouped(progress.received), grouped(progress.expected));
+    let rest = match progress.remaining_ms {
+        Some(millis) => format!(", about {} to go", span(millis.max(1_000))),
+        None => String::new(),
+    };
+    format!("{received} of {expected} records from {}{rest}", progress.from.join(", "))
+}
+
+fn held(table: &TableView) -> Vec<&str> {
+    table.held.iter().map(|held| held.peer.as_str()).collect()
 }

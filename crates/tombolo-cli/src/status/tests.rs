@@ -1,5 +1,6 @@
 use tombolo_server::http::view::{
-    DiscoveryView, LinkView, MemberView, RefusalView, StatusView, TableView,
+    ClockView, DiscoveryView, HeldView, LedgerView, LinkView, MemberView, ProgressView,
+    RefusalView, StatusView, SyncView, TableView,
 };
 
 use super::*;
@@ -39,17 +40,13 @@ fn view() -> StatusView {
             kind: "set".into(),
             policy: "last_writer_wins".into(),
             owner_down: "keep".into(),
-            ttl_millis: None,
+            merge: "auto".into(),
             records: 1_002_003,
             tombstones: 4,
             fingerprint: "00000000000000ff".into(),
-            seen: vec![],
             writable: true,
             complete: true,
-            missing: vec![],
-            unacknowledged: 0,
-            writes: 9,
-            conflict: None,
+            ..TableView::default()
         }],
         discovery: DiscoveryView { works: true, addresses: vec![], error: None },
         refusals: vec![RefusalView {
@@ -57,7 +54,7 @@ fn view() -> StatusView {
             peer: "10.0.0.9:7381".into(),
             reason: "another cluster name\x1b[2J".into(),
         }],
-        cuts: vec![],
+        ..StatusView::default()
     }
 }
 
@@ -88,8 +85,11 @@ n3      127.0.0.1:n3  down    12 s  2 min ago  -
 LINK  LAG OPS  LAG BYTES  ROUND TRIP  LAST HEARD  OPS SENT  OPS RECEIVED  OVERFLOWS
 n2     12,345    1.5 MiB     0.18 ms     1 s ago     1,000             3          0
 
-TABLE      RECORDS  TOMBSTONES  FINGERPRINT       STATE
-default  1,002,003           4  00000000000000ff  complete
+TABLE      RECORDS  TOMBSTONES  HIDDEN  SIBLINGS  UNDECIDED  FINGERPRINT       STATE
+default  1,002,003           4       0         0          0  00000000000000ff  complete
+
+TABLE    KIND  POLICY            OWNER DOWN  MERGE  TTL  EPOCH
+default  set   last_writer_wins  keep        auto     -      0
 ";
     assert_eq!(render(&view(), false), golden);
 }
@@ -125,11 +125,60 @@ fn what_needs_attention_stands_on_top() {
 }
 
 #[test]
-fn addresses_are_taken_as_people_write_them() {
-    assert_eq!(address("http://node-1:7380/"), "node-1:7380");
-    assert_eq!(address("0.0.0.0:7380"), "127.0.0.1:7380");
-    assert_eq!(address("[::]:7380"), "[::1]:7380");
-    assert_eq!(address("10.0.0.1:80"), "10.0.0.1:80");
+fn what_a_split_left_behind_is_told() {
+    let mut view = view();
+    view.rehearsing = true;
+    view.clocks = vec![ClockView {
+        node: "n3".into(),
+        table: "default".into(),
+        ahead_ms: 90_000,
+        at: 0,
+        count: 7,
+    }];
+    let sync = |peer: &str, brought| SyncView {
+        peer: peer.into(),
+        at: 1_120_000,
+        brought,
+        removed: 2,
+        conflicts: 1,
+    };
+    let idle = SyncView { peer: "n9".into(), at: 1_120_000, ..SyncView::default() };
+    let held = HeldView { peer: "n2".into(), since: 0, apart: true, preview: None };
+    let table = &mut view.tables[0];
+    table.syncs = vec![sync("n3", 1_000), idle];
+    table.ledger = LedgerView { undecided: 2, dropped: 5, ..LedgerView::default() };
+    (table.hidden, table.siblings, table.held) = (12, 3, vec![held]);
+    let text = render(&view, false);
+    for line in [
+        "a drill rehearses: tables are kept apart from whoever comes back, see `tombolo join \
+         --dry-run`",
+        "table default: 2 keys wait for somebody to decide, see `tombolo conflicts`",
+        "table default is kept apart from n2's, see `tombolo join --dry-run`",
+        "table default: the ledger dropped its 5 oldest conflicts, raise --ledger-bytes",
+        "the clock of n3 is 90.00 s ahead: 7 of its writes to table default wait until time has \
+         caught up. Set the clock of that machine right",
+        "default  1,002,003           4      12         3          2  00000000000000ff  kept apart \
+         from n2",
+        "default  n3              5 s ago    1,000        2            1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no `{line}` in\n{text}");
+    }
+    assert!(!text.contains("n9"), "{text}");
+}
+
+#[test]
+fn a_table_that_is_filled_says_how_far_it_is() {
+    let mut view = view();
+    view.tables[0].complete = false;
+    view.tables[0].progress = Some(ProgressView {
+        expected: 1_000,
+        received: 400,
+        remaining_ms: Some(2_100),
+        from: vec!["n2".into()],
+        ..ProgressView::default()
+    });
+    let text = render(&view, false);
+    assert!(text.contains("400 of 1,000 records from n2, about 2 s to go"), "{text}");
 }
 
 #[test]

@@ -7,5 +7,5 @@ mod vector;
 
 pub use dot::Dot;
 pub use hlc::Clock;
-pub use origins::{DotSet, Dots, Origins, fingerprint_of};
+pub use origins::{DIGEST_PARTS, DotSet, Dots, Origins, digest_part, fingerprint_of};
 pub use vector::VersionVector;

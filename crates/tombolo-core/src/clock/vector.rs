@@ -51,6 +51,29 @@ impl VersionVector {
         self.iter().filter(|(origin, seq)| *seq > base.reach(*origin)).collect()
     }
 
+    /// What is to be told to someone who has `base`: every component that differs, with its reach
+    /// here, be it lower.
+    pub fn changes_from(&self, base: &VersionVector) -> BTreeMap<Incarnation, u64> {
+        let mut changes: BTreeMap<Incarnation, u64> =
+            self.iter().filter(|(origin, seq)| *seq != base.reach(*origin)).collect();
+        let lower = base.0.keys().filter(|origin| self.reach(**origin) == 0);
+        changes.extend(lower.map(|origin| (*origin, 0)));
+        changes
+    }
+
+    /// The vector that `changes` were told of by [`VersionVector::changes_from`] this one.
+    #[must_use]
+    pub fn with_changes(&self, changes: &BTreeMap<Incarnation, u64>) -> VersionVector {
+        let mut changed = self.clone();
+        for (origin, seq) in changes {
+            match seq {
+                0 => changed.0.remove(origin),
+                _ => changed.0.insert(*origin, *seq),
+            };
+        }
+        changed
+    }
+
     /// Every origin with its reach, in the order of the origins.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (Incarnation, u64)> + '_ {
         self.0.iter().map(|(origin, seq)| (*origin, *seq))

@@ -2,21 +2,24 @@
 //!
 //! Everything here is slow path. Ops and acknowledgements go straight between a link and its table.
 
+mod alter;
 mod dial;
+mod hold;
 mod sync;
 mod tables;
 mod view;
 
+pub use hold::HoldError;
 pub use sync::Answer;
-pub use view::{LinkView, TableView};
+pub use view::{HeldView, LinkView, TableView};
 
-use crate::declaration::Declaration;
+use crate::declaration::{Declaration, DeclarationError, Epochs};
 use crate::error::DeclarationMismatch;
 use crate::id::{Incarnation, NodeId, TableId};
-use crate::members::{Member, Members};
+use crate::members::{Member, MemberState, Members};
 use crate::message::Message;
 use crate::store::Store;
-use crate::table::Table;
+use crate::table::{Lone, SyncReport, Table};
 use crate::time::Millis;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -31,7 +34,7 @@ pub trait Tables {
     type Store: Store;
 
     /// Makes an empty table.
-    fn create(&mut self, id: TableId, name: &str, declaration: Declaration);
+    fn create(&mut self, id: TableId, name: &str, declaration: &Declaration, epochs: &Epochs);
 
     /// Runs a short step on a table that was created.
     fn with<R>(&self, id: TableId, step: impl FnOnce(&mut Table<Self::Store>) -> R) -> R;
@@ -172,6 +175,32 @@ pub enum Effect {
         /// The table.
         table: TableId,
     },
+    /// The table is declared so from here on: [`Table::adopt`] it. What was sent before told the
+    /// peers, so they know the epoch of whatever is written from here on.
+    Adopt {
+        /// The table.
+        table: TableId,
+        /// What it is now.
+        declaration: Declaration,
+        /// What it was before.
+        epochs: Epochs,
+    },
+    /// Some keys of the table hold siblings: the ripe ones ([`Table::ripe`]) are to be judged by
+    /// the policy. Whoever leads writes the outcome ([`Table::conclude`]); where the policy does
+    /// not decide, every node raises the alarm ([`Table::alarm`]).
+    Judge {
+        /// The table.
+        table: TableId,
+        /// Whether this node writes outcomes.
+        leads: bool,
+    },
+    /// This island's word counts for these keys: [`Table::overrule`] what another did alone.
+    Overrule {
+        /// The table.
+        table: TableId,
+        /// What it did.
+        lone: Vec<Lone>,
+    },
     /// Something an operator should know.
     Notice(Notice),
 }
@@ -185,6 +214,15 @@ pub enum Notice {
         table: String,
         /// Who declared it.
         peer: String,
+    },
+    /// A peer declares a table as no table can be; nothing of it passes between the two.
+    Refused {
+        /// The table.
+        table: String,
+        /// The peer.
+        peer: String,
+        /// Why not.
+        error: DeclarationError,
     },
     /// A peer declares a table otherwise; nothing of it passes between the two.
     Mismatch(DeclarationMismatch),
@@ -202,8 +240,51 @@ pub enum Notice {
         /// The peer.
         peer: Incarnation,
     },
+    /// A peer began to answer a sync.
+    Syncing {
+        /// The table.
+        table: TableId,
+        /// The peer.
+        peer: Incarnation,
+    },
     /// A sync with a peer is complete.
     Synced {
+        /// The table.
+        table: TableId,
+        /// The peer.
+        peer: Incarnation,
+        /// What it brought, and what it took away.
+        report: SyncReport,
+    },
+    /// A member is heard.
+    Up {
+        /// Which process.
+        node: NodeId,
+    },
+    /// A member is not heard any more, or said goodbye.
+    Down {
+        /// Which process.
+        node: NodeId,
+        /// Whether it said goodbye.
+        left: bool,
+    },
+    /// A table was altered, here or elsewhere.
+    Altered {
+        /// The table.
+        table: TableId,
+        /// What it is now.
+        declaration: Declaration,
+    },
+    /// Both this node's island and the peer's wrote the table without the other, and it is kept
+    /// apart until somebody decides, or the policy does.
+    Apart {
+        /// The table.
+        table: TableId,
+        /// The peer.
+        peer: Incarnation,
+    },
+    /// A table that was kept apart from the peer's joins it.
+    Rejoined {
         /// The table.
         table: TableId,
         /// The peer.
@@ -241,6 +322,11 @@ pub struct Node<T> {
     /// Since when there is no link, if there was one.
     apart_since: Option<Millis>,
     last_report: Millis,
+    /// Whether every table is kept apart from islands that come back, to see first what a join
+    /// would do.
+    rehearsing: bool,
+    /// What was made of each member last, to tell what changes.
+    states: BTreeMap<NodeId, MemberState>,
     effects: Vec<Effect>,
 }
 
@@ -262,6 +348,8 @@ impl<T: Tables> Node<T> {
             born: now,
             apart_since: None,
             last_report: now,
+            rehearsing: false,
+            states: BTreeMap::new(),
             effects: Vec::new(),
         }
     }
@@ -284,6 +372,7 @@ impl<T: Tables> Node<T> {
             Event::Tick { wall } => self.on_tick(now, wall),
         }
         self.dial(now);
+        self.fill_tables(now);
         self.open_tables(now);
         core::mem::take(&mut self.effects)
     }
@@ -314,11 +403,7 @@ impl<T: Tables> Node<T> {
         self.links
             .insert(incarnation, Link { peer, since: now, told: Vec::new(), told_version: 0 });
         for state in self.tables.values() {
-            let (name, declaration) = (state.name.clone(), state.declaration);
-            self.effects.push(Effect::Send {
-                to: incarnation,
-                message: Message::Declare { name, declaration },
-            });
+            self.effects.push(Effect::Send { to: incarnation, message: state.declare() });
         }
     }
 
@@ -329,6 +414,7 @@ impl<T: Tables> Node<T> {
         }
         self.apart_since = Some(now);
         self.members.unlinked(peer, now);
+        self.states_changed();
         self.dials.unlinked(peer, now);
         self.answering.retain(|(to, _)| *to != incarnation);
         self.finishing.retain(|(from, _)| *from != incarnation);
@@ -343,7 +429,9 @@ impl<T: Tables> Node<T> {
             return;
         }
         match message {
-            Message::Declare { name, declaration } => self.on_declare(now, from, name, declaration),
+            Message::Declare { name, declaration, epochs } => {
+                self.on_declare(now, from, name, declaration, epochs);
+            }
             Message::Attach { table, seq } => self.on_attach(now, from, table, seq),
             Message::Ack { table, seq } => self.with_table(table, |t| t.on_ack(from, seq)),
             Message::Sync { table, session, body } => {
@@ -353,6 +441,12 @@ impl<T: Tables> Node<T> {
                 if self.with_table(table, |t| t.on_report(about, &seen, fingerprint, now)) {
                     self.ask(now, from, table);
                 }
+                if about == from {
+                    self.on_standing(now, from, table);
+                }
+            }
+            Message::Apart { table, members, lowest } => {
+                self.on_apart(from, table, members, lowest);
             }
             Message::Members(members) => self.learn(now, &members),
             // The membership protocol runs beside the core.
@@ -370,6 +464,7 @@ impl<T: Tables> Node<T> {
         };
         self.learn(now, &[member]);
         self.members.heard(&id, up, now);
+        self.states_changed();
     }
 
     fn on_tick(&mut self, now: Millis, wall: Millis) {
@@ -378,6 +473,7 @@ impl<T: Tables> Node<T> {
         }
         self.tell_members();
         self.care_for_syncs(now);
+        self.care_for_holds(now);
         if now.since(self.last_report) >= self.settings.report_interval {
             self.last_report = now;
             self.report();
@@ -408,6 +504,47 @@ impl<T: Tables> Node<T> {
         for id in self.tables.keys() {
             self.surroundings.with(*id, |table| table.set_members(awaited.clone()));
         }
+        self.states_changed();
+    }
+
+    /// Some member may be up or down that was not before: tables that hide show others' records.
+    fn states_changed(&mut self) {
+        let all = self.members.others();
+        let states: BTreeMap<NodeId, MemberState> =
+            all.map(|known| (known.member.id.clone(), known.state)).collect();
+        if states == self.states {
+            return;
+        }
+        for (node, state) in &states {
+            let before = self.states.get(node);
+            if before == Some(state) {
+                continue;
+            }
+            let node = node.clone();
+            let notice = match state {
+                MemberState::Up => Notice::Up { node },
+                // Of a node that was never up here, there is nothing to say.
+                _ if before != Some(&MemberState::Up) => continue,
+                _ => Notice::Down { node, left: *state == MemberState::Left },
+            };
+            self.effects.push(Effect::Notice(notice));
+        }
+        for gone in self.states.iter().filter(|(node, _)| !states.contains_key(node)) {
+            if *gone.1 == MemberState::Up {
+                let notice = Notice::Down { node: gone.0.clone(), left: false };
+                self.effects.push(Effect::Notice(notice));
+            }
+        }
+        self.states = states;
+        for id in self.tables.keys().copied().collect::<Vec<_>>() {
+            self.show_owners(id);
+        }
+    }
+
+    /// The lowest node that is linked, this one included: whoever writes outcomes.
+    fn leader(&self) -> &NodeId {
+        let linked = self.links.values().map(|link| &link.peer);
+        linked.min().map_or(&self.settings.id, |lowest| lowest.min(&self.settings.id))
     }
 
     /// Tells every peer the members that it was not told yet.

@@ -1,10 +1,12 @@
 //! When to sync, and the steps of the syncs under way.
 
+use super::tables::TableState;
 use super::{Effect, Node, Notice, Settings, Tables};
+use crate::declaration::OwnerDown;
 use crate::id::{Incarnation, TableId};
-use crate::message::{Message, SyncBody};
+use crate::message::{Ask, Message, Purpose, SyncBody};
 use crate::store::Store;
-use crate::table::{Answered, Finished};
+use crate::table::{Aim, Answered, Finished, SyncReport};
 use crate::time::Millis;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -43,28 +45,38 @@ impl<T: Tables> Node<T> {
     /// Does a bounded piece of the syncs that are at their end. `None` when nothing is left.
     pub fn finish_some(&mut self, now: Millis) -> Option<Vec<Effect>> {
         let (peer, table) = self.finishing.iter().next().copied()?;
-        match self.surroundings.with(table, |machine| machine.finish_step(peer)) {
-            Finished::Walked => {}
-            Finished::Nothing => {
-                self.finishing.remove(&(peer, table));
-            }
-            Finished::Complete => {
-                self.finishing.remove(&(peer, table));
-                self.on_synced(peer, table);
-                self.open_tables(now);
-            }
+        let finished = self.surroundings.with(table, |machine| machine.finish_step(peer));
+        if !matches!(finished, Finished::Walked | Finished::Lone(_)) {
+            self.finishing.remove(&(peer, table));
         }
+        match finished {
+            Finished::Walked | Finished::Nothing => {}
+            Finished::Complete(report) => self.on_synced(peer, table, report),
+            Finished::Filled => {
+                if let Some(state) = self.tables.get_mut(&table) {
+                    state.parts.remove(&peer);
+                }
+                self.ask_first(now, table);
+            }
+            Finished::Looked(preview) => self.on_looked(now, peer, table, preview),
+            Finished::Lone(lone) => self.overrule(table, lone),
+            Finished::Overruled => self.release(now, peer, table),
+        }
+        self.open_tables(now);
         Some(core::mem::take(&mut self.effects))
     }
 
     /// Opens a sync of `table` with `peer`, unless one is under way.
     pub(super) fn ask(&mut self, now: Millis, peer: Incarnation, table: TableId) {
-        if !self.tables.get(&table).is_some_and(|state| state.peers.contains_key(&peer)) {
-            return;
+        if self.tables.get(&table).is_some_and(|state| state.peers.contains_key(&peer)) {
+            self.ask_for(now, peer, table, Aim::Join);
         }
-        let ask = self
-            .surroundings
-            .with(table, |machine| machine.asking(peer).is_none().then(|| machine.ask(peer, now)));
+    }
+
+    pub(super) fn ask_for(&mut self, now: Millis, peer: Incarnation, table: TableId, aim: Aim) {
+        let ask = self.surroundings.with(table, |machine| {
+            machine.asking(peer).is_none().then(|| machine.ask(peer, aim, Vec::new(), now))
+        });
         if let Some((session, body)) = ask {
             let message = Message::Sync { table, session, body };
             self.effects.push(Effect::Send { to: peer, message });
@@ -79,24 +91,45 @@ impl<T: Tables> Node<T> {
         session: u64,
         body: SyncBody,
     ) {
+        if let SyncBody::Ask(ask) = &body
+            && ask.purpose != Purpose::Look
+        {
+            self.on_join(now, from, table);
+            if self.keeps_apart(from, table) {
+                return;
+            }
+        }
         // A peer that declares the table otherwise gets nothing of it.
-        if !self.tables.get(&table).is_some_and(|state| state.peers.contains_key(&from)) {
+        let agrees =
+            |state: &TableState| state.peers.contains_key(&from) || state.held.contains_key(&from);
+        if !self.tables.get(&table).is_some_and(agrees) {
             return;
         }
         match body {
-            SyncBody::Ask { seen, live_beyond, sums } => {
-                let body = self
+            SyncBody::Ask(ask) => self.on_ask(from, table, session, ask),
+            SyncBody::AskMore { parts } => {
+                let ask = self
                     .surroundings
-                    .with(table, |machine| machine.answer(from, session, seen, live_beyond, &sums));
-                self.answering.insert((from, table));
-                let message = Message::Sync { table, session, body };
-                self.effects.push(Effect::Send { to: from, message });
+                    .with(table, |t| t.aim(from, session).map(|aim| t.ask(from, aim, parts, now)));
+                if let Some((session, body)) = ask {
+                    let message = Message::Sync { table, session, body };
+                    self.effects.push(Effect::Send { to: from, message });
+                }
             }
-            SyncBody::Begin { seen, clock } => {
-                self.surroundings.with(table, |t| t.on_begin(from, session, seen, clock, now));
+            SyncBody::Begin(begin) => {
+                let joins = self.surroundings.with(table, |t| {
+                    t.on_begin(from, session, &begin, now);
+                    t.aim(from, session) == Some(Aim::Join)
+                });
+                if joins {
+                    let notice = Notice::Syncing { table, peer: from };
+                    self.effects.push(Effect::Notice(notice));
+                }
             }
             SyncBody::Chunk(chunk) => {
-                self.surroundings.with(table, |t| t.on_chunk(from, session, &chunk, now));
+                let lone =
+                    self.surroundings.with(table, |t| t.on_chunk(from, session, &chunk, now));
+                self.overrule(table, lone);
             }
             SyncBody::Done { live, removed_ahead } => {
                 self.surroundings.with(table, |t| {
@@ -107,15 +140,28 @@ impl<T: Tables> Node<T> {
         }
     }
 
-    fn on_synced(&mut self, peer: Incarnation, table: TableId) {
+    fn on_ask(&mut self, from: Incarnation, table: TableId, session: u64, ask: Ask) {
+        let body = self.surroundings.with(table, |machine| machine.answer(from, session, ask));
+        if let (SyncBody::Begin(begin), Some(state)) = (&body, self.tables.get_mut(&table)) {
+            self.answering.insert((from, table));
+            state.told.insert(from, begin.fingerprint);
+        }
+        let message = Message::Sync { table, session, body };
+        self.effects.push(Effect::Send { to: from, message });
+    }
+
+    fn on_synced(&mut self, peer: Incarnation, table: TableId, report: SyncReport) {
         let Some(state) = self.tables.get_mut(&table) else {
             return;
         };
-        state.synced = true;
+        let first = !core::mem::replace(&mut state.synced, true);
         if let Some(synced) = state.peers.get_mut(&peer) {
             *synced = true;
         }
-        self.effects.push(Effect::Notice(Notice::Synced { table, peer }));
+        if first {
+            self.on_filled(table);
+        }
+        self.effects.push(Effect::Notice(Notice::Synced { table, peer, report }));
         // What the sync brought may let the peer's ops be acknowledged that came in beyond a gap.
         if let Some(seq) = self.surroundings.with(table, |machine| machine.ack_for(peer)) {
             let message = Message::Ack { table, seq };
@@ -129,20 +175,29 @@ impl<T: Tables> Node<T> {
         let mut wanted: Vec<(Incarnation, TableId)> = Vec::new();
         let Settings { removed_ahead, ask_timeout, sync_interval, .. } = self.settings;
         for (id, state) in &mut self.tables {
+            let mut first = true;
             self.surroundings.with(*id, |table| {
                 let too_far = table.origins().removed_ahead_len() > removed_ahead;
+                let filling =
+                    !state.synced && state.peers.keys().any(|p| table.asking(*p).is_some());
                 for (peer, synced) in &state.peers {
                     let silent = table.asking(*peer).map(|heard| now.since(heard));
                     let stuck = silent.is_some_and(|ms| ms >= ask_timeout);
                     if stuck && !table.is_finishing(*peer) {
                         table.abandon(*peer);
+                        state.parts.remove(peer);
                     }
                     if !table.differs(*peer) {
                         state.differs.remove(peer);
                     }
-                    let behind = table.behind(*peer, now) >= sync_interval;
-                    if silent.is_none() && (too_far || behind || !synced) || stuck {
+                    let behind = table.behind(*peer, now);
+                    // What is left of origins that died unheard, no peer can make up for.
+                    let behind = behind >= sync_interval || too_far && behind > 0;
+                    // A table that is filled for the first time asks one after the other.
+                    let waits = !state.synced && (filling || !state.filled || !first);
+                    if silent.is_none() && (behind || !synced) && !waits || stuck {
                         wanted.push((*peer, *id));
+                        first = false;
                     }
                 }
             });
@@ -181,13 +236,16 @@ impl<T: Tables> Node<T> {
     /// cannot reach is told of that one's reports too, so that deletes become stable in a partial
     /// split.
     pub(super) fn report(&mut self) {
+        let me = self.settings.id.incarnation();
         for (id, state) in &mut self.tables {
-            let (seen, fingerprint) =
-                self.surroundings.with(*id, |table| (table.seen(), table.fingerprint()));
-            let peers: Vec<Incarnation> = state.peers.keys().copied().collect();
-            let me = self.settings.id.incarnation();
-            for to in peers {
-                if let Some(message) = state.report(*id, to, me, &seen, fingerprint) {
+            let (news, fingerprint) =
+                self.surroundings.with(*id, |table| (table.take_news(), table.fingerprint()));
+            if state.is_filling() {
+                // Who is held hears all at once when this table speaks for an island.
+                state.told.retain(|to, _| !state.held.contains_key(to));
+            }
+            for to in state.told.keys().copied().collect::<Vec<_>>() {
+                if let Some(message) = state.own_report(*id, to, me, &news, fingerprint) {
                     self.effects.push(Effect::Send { to, message });
                 }
             }
@@ -211,7 +269,7 @@ impl<T: Tables> Node<T> {
                 self.surroundings.with(*id, |table| {
                     for about in unheard {
                         let Some((seen, fingerprint)) = table.reported(*about) else { continue };
-                        if let Some(message) = state.report(*id, *to, *about, seen, fingerprint) {
+                        if let Some(message) = state.report(*id, *to, *about, &seen, fingerprint) {
                             self.effects.push(Effect::Send { to: *to, message });
                         }
                     }
@@ -220,12 +278,20 @@ impl<T: Tables> Node<T> {
         }
     }
 
-    /// Drops stable tombstones and sweeps expired values, a bounded number at a time.
+    /// Drops stable tombstones, sweeps expired values and has siblings judged, a bounded number at
+    /// a time.
     pub(super) fn tend_tables(&mut self, now: Millis, wall: Millis) {
+        let leads = *self.leader() == self.settings.id;
         for (id, state) in &mut self.tables {
-            self.surroundings.with(*id, |table| table.drop_stable(now));
-            let (buckets, len) =
-                self.surroundings.with(*id, |table| (table.store().buckets(), table.len()));
+            let (buckets, len, siblings) = self.surroundings.with(*id, |table| {
+                table.drop_stable(now);
+                (table.store().buckets(), table.len(), table.has_siblings())
+            });
+            if siblings {
+                let keeps = state.declaration.owner_down == OwnerDown::Keep;
+                let leads = leads && keeps && state.writable;
+                self.effects.push(Effect::Judge { table: *id, leads });
+            }
             let affordable = SWEEP_RECORDS / (len / buckets as usize + 1);
             let round = (buckets as usize).div_ceil(16).min(affordable.max(1));
             for _ in 0..round {

@@ -1,29 +1,42 @@
 //! Declared tables: how they appear on every node, and when they may be written.
 
+use super::hold::Held;
 use super::{Effect, Node, Notice, Tables};
 use crate::clock::VersionVector;
-use crate::declaration::Declaration;
-use crate::error::DeclarationMismatch;
+use crate::declaration::{Declaration, Epochs, OwnerDown};
+use crate::error::{DeclarationMismatch, DeclareError};
 use crate::id::{Incarnation, TableId};
 use crate::message::Message;
+use crate::table::Aim;
 use crate::time::Millis;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// A table as the node knows it.
 #[derive(Debug)]
 pub(super) struct TableState {
     pub(super) name: String,
     pub(super) declaration: Declaration,
+    pub(super) epochs: Epochs,
     pub(super) created: Millis,
     /// The linked peers that declare it as we do, with whether a sync with them was completed.
     pub(super) peers: BTreeMap<Incarnation, bool>,
     /// The linked peers that declare it otherwise.
     pub(super) mismatches: BTreeMap<Incarnation, Declaration>,
+    /// The linked peers whose table is kept apart from ours.
+    pub(super) held: BTreeMap<Incarnation, Held>,
     pub(super) writable: bool,
+    /// The peers that each send a part of an empty table's first filling, and whether they all did.
+    pub(super) parts: BTreeSet<Incarnation>,
+    pub(super) filled: bool,
     /// Whether a sync was ever completed.
     pub(super) synced: bool,
-    /// What each peer was told last about each member: its `seen` and its fingerprint.
+    /// The peers that were told our whole `seen`, in the beginning of an answer or because they are
+    /// held, with the fingerprint that they were told last.
+    pub(super) told: BTreeMap<Incarnation, u64>,
+    /// What each peer was told last about other members: their `seen` and their fingerprint.
     reported: BTreeMap<(Incarnation, Incarnation), (VersionVector, u64)>,
     /// Since when it differs from a peer's that has seen the same.
     pub(super) differs: BTreeMap<Incarnation, Millis>,
@@ -32,26 +45,67 @@ pub(super) struct TableState {
 }
 
 impl TableState {
-    fn new(name: String, declaration: Declaration, now: Millis) -> TableState {
+    fn new(name: String, declaration: Declaration, epochs: Epochs, now: Millis) -> TableState {
         TableState {
             name,
             declaration,
+            epochs,
             created: now,
             peers: BTreeMap::new(),
             mismatches: BTreeMap::new(),
+            held: BTreeMap::new(),
             writable: false,
+            parts: BTreeSet::new(),
+            filled: false,
             synced: false,
+            told: BTreeMap::new(),
             reported: BTreeMap::new(),
             differs: BTreeMap::new(),
             sweep: 0,
         }
     }
 
+    /// The table as it is declared here, to tell a peer.
+    pub(super) fn declare(&self) -> Message {
+        Message::Declare {
+            name: self.name.clone(),
+            declaration: self.declaration.clone(),
+            epochs: self.epochs.clone(),
+        }
+    }
+
+    /// Whether it is being filled from the peers it has, and does not speak for itself yet.
+    pub(super) fn is_filling(&self) -> bool {
+        !self.synced && !self.writable && !self.peers.is_empty()
+    }
+
     pub(super) fn unlinked(&mut self, peer: Incarnation) {
+        self.parts.remove(&peer);
+        self.held.remove(&peer);
         self.peers.remove(&peer);
         self.mismatches.remove(&peer);
+        self.told.remove(&peer);
         self.reported.retain(|(to, _), _| *to != peer);
         self.differs.remove(&peer);
+    }
+
+    /// The report for `to` of what moved in our own `seen` since the last; none if nothing did. It
+    /// goes on from what `to` was told whole.
+    pub(super) fn own_report(
+        &mut self,
+        table: TableId,
+        to: Incarnation,
+        about: Incarnation,
+        news: &VersionVector,
+        fingerprint: u64,
+    ) -> Option<Message> {
+        let told = self.told.get_mut(&to)?;
+        // A table also changes when values expire, or come without all before them.
+        if news.is_empty() && *told == fingerprint {
+            return None;
+        }
+        *told = fingerprint;
+        Some(Message::Report { table, about, seen: news.clone(), fingerprint })
     }
 
     /// The report for `to` that `about` has seen so much, as far as `to` was not told; none if it
@@ -81,48 +135,74 @@ impl TableState {
         linked: impl Iterator<Item = Incarnation> + 'a,
     ) -> impl Iterator<Item = Incarnation> + 'a {
         linked.filter(|peer| {
-            !self.mismatches.contains_key(peer) && self.peers.get(peer) != Some(&true)
+            let apart = self.mismatches.contains_key(peer) || self.held.contains_key(peer);
+            !apart && self.peers.get(peer) != Some(&true)
         })
     }
 }
 
 impl<T: Tables> Node<T> {
     /// Declares a table on this node and so in the cluster. A table that is there and declared
-    /// equally is left as it is.
+    /// equally, or was before it was altered, is left as it is.
     pub fn create(
         &mut self,
         now: Millis,
         name: &str,
         declaration: Declaration,
-    ) -> Result<(TableId, alloc::vec::Vec<Effect>), DeclarationMismatch> {
+    ) -> Result<(TableId, Vec<Effect>), DeclareError> {
+        declaration.check()?;
         let id = TableId::of(name);
         if let Some(known) = self.tables.get(&id) {
-            let mismatch = |peer: &str, theirs| DeclarationMismatch {
-                table: known.name.clone(),
-                peer: peer.into(),
-                ours: declaration,
-                theirs,
-            };
-            if known.name != name || known.declaration != declaration {
-                return Err(mismatch(&self.settings.id.name, known.declaration));
+            let agrees = known.declaration == declaration || known.epochs.knew(&declaration);
+            if known.name != name || !agrees {
+                let theirs = known.declaration.clone();
+                let mismatch = DeclarationMismatch {
+                    table: known.name.clone(),
+                    peer: self.settings.id.name.clone(),
+                    ours: declaration,
+                    theirs,
+                };
+                return Err(DeclareError::Mismatch(Box::new(mismatch)));
             }
             return Ok((id, core::mem::take(&mut self.effects)));
         }
-        self.add_table(now, id, name.into(), declaration);
+        self.add_table(now, id, name.into(), declaration, Epochs::default());
         self.open_tables(now);
         Ok((id, core::mem::take(&mut self.effects)))
     }
 
     /// Makes a table and declares it to every peer.
-    fn add_table(&mut self, now: Millis, id: TableId, name: String, declaration: Declaration) {
-        self.surroundings.create(id, &name, declaration);
+    fn add_table(
+        &mut self,
+        now: Millis,
+        id: TableId,
+        name: String,
+        declaration: Declaration,
+        epochs: Epochs,
+    ) {
+        self.surroundings.create(id, &name, &declaration, &epochs);
         let awaited = self.members.awaited();
         self.surroundings.with(id, |table| table.set_members(awaited));
+        let state = TableState::new(name, declaration, epochs, now);
         for to in self.links.keys() {
-            let message = Message::Declare { name: name.clone(), declaration };
-            self.effects.push(Effect::Send { to: *to, message });
+            self.effects.push(Effect::Send { to: *to, message: state.declare() });
         }
-        self.tables.insert(id, TableState::new(name, declaration, now));
+        self.tables.insert(id, state);
+        self.show_owners(id);
+    }
+
+    /// Tells a table whose records are to be seen.
+    pub(super) fn show_owners(&self, id: TableId) {
+        let Some(state) = self.tables.get(&id) else { return };
+        let hides = state.declaration.owner_down == OwnerDown::Hide;
+        let up = hides.then(|| self.members.up());
+        let superseded = self.members.superseded();
+        self.surroundings.with(id, |table| {
+            table.set_owners(up);
+            if hides {
+                superseded.iter().for_each(|owner| table.supersede(*owner));
+            }
+        });
     }
 
     pub(super) fn on_declare(
@@ -131,36 +211,101 @@ impl<T: Tables> Node<T> {
         from: Incarnation,
         name: String,
         declaration: Declaration,
+        epochs: Epochs,
     ) {
         let id = TableId::of(&name);
         let peer = self.links.get(&from).map_or_else(String::new, |link| link.peer.name.clone());
+        // A peer of another version may say what this one would not.
+        if let Err(error) = declaration.check() {
+            let refused = Notice::Refused { table: name, peer, error };
+            self.effects.push(Effect::Notice(refused));
+            return;
+        }
         if !self.tables.contains_key(&id) {
-            self.add_table(now, id, name.clone(), declaration);
+            self.add_table(now, id, name.clone(), declaration.clone(), epochs.clone());
             let adopted = Notice::Adopted { table: name.clone(), peer: peer.clone() };
             self.effects.push(Effect::Notice(adopted));
         }
         let state = self.tables.get_mut(&id).expect("it was added above");
-        if state.declaration != declaration || state.name != name {
-            state.mismatches.insert(from, declaration);
+        let kin = state.epochs.is_kin(&state.declaration, &epochs, &declaration);
+        if !kin || state.name != name {
+            state.mismatches.insert(from, declaration.clone());
             let mismatch = DeclarationMismatch {
                 table: state.name.clone(),
                 peer,
-                ours: state.declaration,
+                ours: state.declaration.clone(),
                 theirs: declaration,
             };
             self.effects.push(Effect::Notice(Notice::Mismatch(mismatch)));
             return;
         }
-        if state.peers.contains_key(&from) {
+        state.mismatches.remove(&from);
+        if epochs.outlasts(&declaration, &state.epochs, &state.declaration) {
+            self.adopt(id, declaration, epochs, Some(from));
+        }
+        let state = &self.tables[&id];
+        if !state.peers.contains_key(&from) && !state.held.contains_key(&from) {
+            self.meet(now, from, id);
+        }
+    }
+
+    /// Fills empty tables: from one peer, or a part from each of several at once. Whatever is then
+    /// left is asked of one after the other, so that hardly anything is sent twice.
+    pub(super) fn fill_tables(&mut self, now: Millis) {
+        if !self.started {
             return;
         }
-        state.peers.insert(from, false);
-        self.effects.push(Effect::Attach { table: id, to: from });
-        self.ask(now, from, id);
+        let empty = self.tables.iter().filter(|(_, state)| {
+            let done = state.synced || state.filled || state.writable;
+            !done && !state.peers.is_empty() && !self.is_silent(state, now)
+        });
+        for id in empty.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let state = self.tables.get_mut(&id).expect("it was there above");
+            state.filled = true;
+            let peers: Vec<Incarnation> = state.peers.keys().copied().collect();
+            if peers.len() == 1 {
+                self.ask_first(now, id);
+                continue;
+            }
+            state.parts = peers.iter().copied().collect();
+            let of = peers.len() as u32;
+            for (index, peer) in (0..).zip(peers) {
+                self.ask_for(now, peer, id, Aim::Fill { index, of });
+            }
+        }
+    }
+
+    /// Asks one peer for all that is left of a first filling, if nobody is asked already.
+    pub(super) fn ask_first(&mut self, now: Millis, id: TableId) {
+        let Some(state) = self.tables.get(&id).filter(|state| state.parts.is_empty()) else {
+            return;
+        };
+        let asked =
+            |peer: &Incarnation| self.surroundings.with(id, |table| table.asking(*peer).is_some());
+        if !state.peers.keys().any(asked)
+            && let Some(peer) = state.peers.keys().next().copied()
+        {
+            self.ask(now, peer, id);
+        }
+    }
+
+    /// Whether some linked peer has not yet said how it has the table, and still may.
+    fn is_silent(&self, state: &TableState, now: Millis) -> bool {
+        self.links.iter().any(|(peer, link)| {
+            let known = state.peers.contains_key(peer)
+                || state.mismatches.contains_key(peer)
+                || state
+                    .held
+                    .get(peer)
+                    .is_some_and(|held| held.is_apart() || !state.peers.is_empty());
+            let since = link.since.max(state.created);
+            !known && now.since(since) < self.settings.patience
+        })
     }
 
     pub(super) fn on_attach(&mut self, now: Millis, from: Incarnation, id: TableId, seq: u64) {
         use crate::table::Arrival;
+        self.on_join(now, from, id);
         let gap = self
             .tables
             .contains_key(&id)
@@ -176,12 +321,9 @@ impl<T: Tables> Node<T> {
         if !self.started {
             return;
         }
-        for (id, state) in self.tables.iter_mut().filter(|(_, state)| !state.writable) {
-            let silent = self.links.iter().any(|(peer, link)| {
-                let known = state.peers.contains_key(peer) || state.mismatches.contains_key(peer);
-                let since = link.since.max(state.created);
-                !known && now.since(since) < self.settings.patience
-            });
+        let mut open = Vec::new();
+        for (id, state) in self.tables.iter().filter(|(_, state)| !state.writable) {
+            let silent = self.is_silent(state, now);
             // Nobody to be filled from: no peer was ever met, all that are linked declare it
             // otherwise, or the link broke before the first sync was over and nobody came back.
             let nobody = state.peers.is_empty()
@@ -190,9 +332,12 @@ impl<T: Tables> Node<T> {
                         .apart_since
                         .is_none_or(|since| now.since(since) >= self.settings.patience));
             if !silent && (state.synced || nobody) {
-                state.writable = true;
-                self.effects.push(Effect::Writable { table: *id });
+                open.push(*id);
             }
+        }
+        for table in open {
+            self.tables.get_mut(&table).expect("it was there above").writable = true;
+            self.effects.push(Effect::Writable { table });
         }
     }
 

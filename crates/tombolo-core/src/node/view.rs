@@ -3,6 +3,7 @@
 use super::{Node, Tables};
 use crate::declaration::Declaration;
 use crate::id::{Incarnation, NodeId, TableId};
+use crate::table::Preview;
 use crate::time::Millis;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -31,6 +32,23 @@ pub struct TableView {
     pub missing: Vec<Incarnation>,
     /// The linked peers that declare it otherwise.
     pub mismatches: Vec<(Incarnation, Declaration)>,
+    /// The linked peers that it is kept apart from.
+    pub held: Vec<HeldView>,
+    /// How often it was altered.
+    pub epoch: u8,
+}
+
+/// A peer that a table is kept apart from.
+#[derive(Clone, Debug)]
+pub struct HeldView {
+    /// The peer.
+    pub peer: Incarnation,
+    /// Since when.
+    pub since: Millis,
+    /// Whether it is certain that the two are two islands.
+    pub apart: bool,
+    /// What a join would do here, once it was looked at, and when that was.
+    pub preview: Option<(Preview, Millis)>,
 }
 
 impl<T: Tables> Node<T> {
@@ -45,12 +63,19 @@ impl<T: Tables> Node<T> {
         let views = self.tables.iter().map(|(id, state)| TableView {
             id: *id,
             name: state.name.clone(),
-            declaration: state.declaration,
+            declaration: state.declaration.clone(),
             writable: state.writable,
             missing: state.missing(self.links.keys().copied()).collect(),
-            mismatches: state.mismatches.iter().map(|(peer, theirs)| (*peer, *theirs)).collect(),
+            mismatches: state.mismatches.clone().into_iter().collect(),
+            held: state.held.iter().map(|(peer, held)| held.view(*peer)).collect(),
+            epoch: state.epochs.current(),
         });
         views.collect()
+    }
+
+    /// The node that writes outcomes, as this one sees it.
+    pub fn leader_name(&self) -> &str {
+        &self.leader().name
     }
 
     /// Whether those that are known at the start were tried, or waited for long enough.

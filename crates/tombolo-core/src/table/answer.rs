@@ -1,10 +1,10 @@
 //! The answering side of a sync (rules 4b to 4d).
 
 use super::Table;
-use crate::clock::{Dots, VersionVector};
+use crate::clock::{Dots, VersionVector, digest_part};
 use crate::entry::EntryRef;
 use crate::id::Incarnation;
-use crate::message::{Chunk, ChunkKey, LiveSet, SyncBody};
+use crate::message::{Ask, Begin, Chunk, ChunkKey, LiveSet, Purpose, Rest, SyncBody, part_of};
 use crate::store::Store;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 /// An answer under way.
 pub(super) struct Scan {
     session: u64,
+    purpose: Purpose,
     asker: Lacks,
     /// The answerer's `seen` at the capture.
     seen: VersionVector,
@@ -53,38 +54,101 @@ pub enum Answered {
 impl<S: Store> Table<S> {
     /// `peer` asks: captures what the answer speaks of, in one step, and returns its beginning.
     /// An older answer to the same peer is dropped.
-    pub fn answer(
-        &mut self,
-        peer: Incarnation,
-        session: u64,
-        seen: VersionVector,
-        live_beyond: Dots,
-        sums: &BTreeMap<Incarnation, u64>,
-    ) -> SyncBody {
+    ///
+    /// If origins that the asker left out are not as they are here, it is told to name more.
+    pub fn answer(&mut self, peer: Incarnation, session: u64, ask: Ask) -> SyncBody {
+        self.scans.remove(&peer);
+        let Ask { mut seen, rest, live_beyond, mut sums, purpose } = ask;
+        if let Some(rest) = rest {
+            let mut parts = self.differing(peer, &seen, &rest);
+            if !parts.is_empty() {
+                parts.extend(&rest.whole);
+                return SyncBody::AskMore { parts };
+            }
+            self.complete(peer, &rest, &mut seen, &mut sums);
+        }
         let mine = self.origins.seen_vector();
         let differs = |origin: &Incarnation| {
             let theirs = sums.get(origin).copied().unwrap_or(0);
             seen.reach(*origin) != mine.reach(*origin) || theirs != self.origins.sum(*origin)
         };
-        let live = self.origins.iter().filter(differs).map(|origin| LiveSet {
-            origin,
-            live: self.origins.live(origin).cloned().unwrap_or_default(),
-        });
-        let done =
-            SyncBody::Done { live: live.collect(), removed_ahead: self.origins.removed_ahead() };
-        let nothing_to_send = seen.includes(&mine) && self.origins.live_beyond_seen().is_empty();
+        let live = |origin: Incarnation| self.origins.live(origin).cloned().unwrap_or_default();
+        let live = |origin| LiveSet { origin, live: live(origin) };
+        let done = match purpose {
+            // A part claims nothing at its end.
+            Purpose::Fill { .. } => SyncBody::Done { live: Vec::new(), removed_ahead: Vec::new() },
+            Purpose::Join | Purpose::Look => SyncBody::Done {
+                live: self.origins.iter().filter(differs).map(live).collect(),
+                removed_ahead: self.origins.removed_ahead(),
+            },
+        };
+        let asker = Lacks { seen, live_beyond };
+        let lacking = match purpose {
+            // As good as known: the parts are of nearly equal size.
+            Purpose::Fill { of, .. } => self.lacking(&asker).div_ceil(u64::from(of)),
+            Purpose::Join | Purpose::Look => self.lacking(&asker),
+        };
+        let changes = mine.changes_from(&asker.seen);
         let buckets = self.store.buckets();
         let scan = Scan {
             session,
-            asker: Lacks { seen, live_beyond },
-            seen: mine.clone(),
+            purpose,
+            asker,
+            seen: mine,
             done,
-            bucket: if nothing_to_send { buckets } else { 0 },
+            bucket: if lacking == 0 { buckets } else { 0 },
             buckets,
             todo: Vec::new(),
         };
         self.scans.insert(peer, scan);
-        SyncBody::Begin { seen: mine, clock: self.clock.last() }
+        let (clock, fingerprint) = (self.clock.last(), self.origins.fingerprint());
+        SyncBody::Begin(Begin { seen: changes, clock, fingerprint, lacking })
+    }
+
+    /// The parts of what the asker left out that are not the same here. The two themselves are
+    /// always named, also if there is nothing to say of them.
+    fn differing(&self, peer: Incarnation, seen: &VersionVector, rest: &Rest) -> Vec<u8> {
+        let named = |origin| origin == peer || origin == self.me || seen.reach(origin) > 0;
+        let mine = self.origins.digest(named);
+        let parts = mine.iter().zip(&rest.sums).enumerate();
+        let differing = parts.filter(|(part, (mine, theirs))| {
+            mine != theirs && !rest.whole.contains(&(*part as u8))
+        });
+        differing.map(|(part, _)| part as u8).collect()
+    }
+
+    /// Adds to the asker's `seen` and sums what it left out because it is the same here.
+    fn complete(
+        &self,
+        peer: Incarnation,
+        rest: &Rest,
+        seen: &mut VersionVector,
+        sums: &mut BTreeMap<Incarnation, u64>,
+    ) {
+        let unnamed = |origin: &Incarnation| {
+            let named = *origin == peer || *origin == self.me || seen.reach(*origin) > 0;
+            !named && !rest.whole.contains(&(digest_part(*origin) as u8))
+        };
+        let unnamed: Vec<Incarnation> = self.origins.iter().filter(unnamed).collect();
+        for origin in unnamed {
+            seen.raise(origin, self.origins.seen(origin));
+            sums.insert(origin, self.origins.sum(origin));
+        }
+    }
+
+    /// How many entries the asker lacks.
+    fn lacking(&self, asker: &Lacks) -> u64 {
+        let count = |origin: Incarnation| {
+            let live = self.origins.live(origin)?;
+            let reach = asker.seen.reach(origin);
+            if live.max()? <= reach {
+                return None;
+            }
+            let new = live.len() - live.rank(reach);
+            let known = asker.live_beyond.get(&origin);
+            Some(new - known.map_or(0, |known| known.intersection_len(live).min(new)))
+        };
+        self.origins.iter().filter_map(count).sum()
     }
 
     /// Whether an answer to `peer` is under way.
@@ -105,10 +169,15 @@ impl<S: Store> Table<S> {
             };
         }
         if scan.bucket < scan.buckets {
-            let Scan { asker, todo, bucket, .. } = scan;
+            let Scan { asker, todo, bucket, purpose, .. } = scan;
+            let wanted = |key: &[u8]| match *purpose {
+                Purpose::Fill { index, of } => part_of(key, of) == index,
+                Purpose::Join | Purpose::Look => true,
+            };
             self.store.visit(*bucket, &mut |key, entry| {
                 // Entries of one key come one after the other.
-                if asker.lacks(&entry) && todo.last().is_none_or(|last| **last != *key) {
+                let first = todo.last().is_none_or(|last| **last != *key);
+                if first && asker.lacks(&entry) && wanted(key) {
                     todo.push(key.into());
                 }
             });

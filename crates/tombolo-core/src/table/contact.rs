@@ -2,7 +2,7 @@
 
 /// One link's part of a table: how far the peer has acknowledged our ops, and which of its ops
 /// came in. It lives as long as the link.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Contact {
     /// Our last op before the link carried the table: the peer need not acknowledge up to here.
     base: u64,
@@ -27,8 +27,9 @@ struct Arrivals {
 }
 
 impl Contact {
-    pub(super) fn new(base: u64) -> Contact {
-        Contact { base, acked: base, held: 0, arrivals: None }
+    /// From now on our ops go to the peer, after `base`. What it said already stays.
+    pub(super) fn starting_at(self, base: u64) -> Contact {
+        Contact { base, acked: base, held: 0, arrivals: self.arrivals }
     }
 
     /// How far the peer acknowledged, counted so that a write made before the link is not waited
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn ops_after_a_hole_are_acknowledged_once_the_prefix_reaches_them() {
-        let mut contact = Contact::new(0);
+        let mut contact = Contact::default();
         assert!(!contact.on_attach(10));
         assert!(!contact.on_op(11));
         assert_eq!(contact.ack(), 11);
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_linked_later_is_not_taken_for_one_that_has_the_write() {
-        let mut contact = Contact::new(7);
+        let mut contact = Contact::default().starting_at(7);
         assert!(contact.acked() >= 7, "nobody waits for it");
         assert!(!contact.has(7), "but it does not count as a copy");
         contact.on_ack(8);

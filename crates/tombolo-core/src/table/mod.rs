@@ -3,23 +3,38 @@
 mod answer;
 mod ask;
 mod contact;
+mod ledger;
+mod owners;
+mod parked;
+mod preview;
+mod siblings;
 mod stable;
 
 pub use answer::Answered;
-pub use ask::Finished;
+pub use ask::{Aim, Checkpoint, Finished, Progress, SyncReport};
 pub use contact::Contact;
+pub use ledger::{Conflict, Ledger, Outcome};
+pub use parked::Parked;
+pub use preview::{Lone, Preview};
+pub use siblings::{Conclusion, Ripe, Undecided};
 
 use crate::clock::{Clock, Dot, Origins, VersionVector};
-use crate::entry::{Change, EntryRef};
+use crate::declaration::{Declaration, Epochs};
+use crate::entry::{Change, Entry, EntryRef, Mark};
 use crate::id::Incarnation;
 use crate::message::OpRef;
 use crate::store::Store;
 use crate::time::{Millis, Stamp};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use answer::Scan;
 use ask::Asking;
+use owners::Owners;
+use siblings::Siblings;
 use stable::Stability;
 
 /// What bounds a table's work and memory.
@@ -31,11 +46,18 @@ pub struct Limits {
     pub removed_ahead: usize,
     /// How many bytes of keys and values one chunk of a sync carries.
     pub chunk_bytes: usize,
+    /// How many bytes of conflicts the ledger keeps.
+    pub ledger_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_drift: 1_000, removed_ahead: 10_000, chunk_bytes: 64 * 1024 }
+        Limits {
+            max_drift: 1_000,
+            removed_ahead: 10_000,
+            chunk_bytes: 64 * 1024,
+            ledger_bytes: 1 << 20,
+        }
     }
 }
 
@@ -46,6 +68,10 @@ pub struct Written<'a> {
     pub dot: Dot,
     /// Its stamp.
     pub stamp: Stamp,
+    /// How it was made.
+    pub mark: Mark,
+    /// When it expires.
+    pub expires: Option<Millis>,
     /// What it supersedes.
     pub replaces: &'a [Dot],
 }
@@ -57,9 +83,12 @@ pub enum Arrival {
     InOrder,
     /// It was taken in, and something before it is missing: ask the peer for a sync.
     Gap,
+    /// It was not taken in: its stamp lies too far in the future. A sync brings it when the clocks
+    /// have come closer.
+    Parked,
 }
 
-/// One replicated table (rules 2 to 7, 9 and 13).
+/// One replicated table (rules 2 to 11 and 13).
 pub struct Table<S> {
     me: Incarnation,
     limits: Limits,
@@ -67,12 +96,28 @@ pub struct Table<S> {
     clock: Clock,
     origins: Origins,
     contacts: BTreeMap<Incarnation, Contact>,
+    /// The peers that said where their ops start before ours went to them.
+    early: BTreeMap<Incarnation, Contact>,
     scans: BTreeMap<Incarnation, Scan>,
     asks: BTreeMap<Incarnation, Asking>,
     stability: Stability,
     /// Where the tombstones are, to drop them when they are stable.
     tombstones: BTreeMap<Dot, Box<[u8]>>,
-    values: usize,
+    epochs: Epochs,
+    /// Whether one event stays of each key (rule 7) in the current epoch.
+    last_writer_wins: bool,
+    /// The policy, as the ledger shows it.
+    policy: Arc<str>,
+    siblings: Siblings,
+    owners: Owners,
+    ledger: Ledger,
+    /// What another island wrote alone and is about to be overruled.
+    lone: BTreeMap<Dot, Entry>,
+    parked: BTreeMap<Incarnation, Parked>,
+    /// The wall clock, as it was told last.
+    wall: Millis,
+    /// How many keys hold a value.
+    keys: usize,
     /// How many values were ever put with an expiry; without any there is nothing to sweep.
     expiring: usize,
     next_session: u64,
@@ -82,33 +127,68 @@ pub struct Table<S> {
 
 impl<S: Store> Table<S> {
     /// An empty table of the process `me`, over `store`.
-    pub fn new(me: Incarnation, store: S, limits: Limits) -> Table<S> {
+    pub fn new(
+        me: Incarnation,
+        store: S,
+        limits: Limits,
+        declaration: &Declaration,
+        epochs: Epochs,
+    ) -> Table<S> {
         Table {
             me,
+            epochs,
+            last_writer_wins: declaration.policy.is_last_writer_wins(),
+            policy: declaration.policy.to_string().into(),
+            siblings: Siblings::default(),
+            owners: Owners::default(),
+            ledger: Ledger::new(limits.ledger_bytes),
+            lone: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            wall: Millis(0),
             limits,
             store,
             clock: Clock::default(),
             origins: Origins::default(),
             contacts: BTreeMap::new(),
+            early: BTreeMap::new(),
             scans: BTreeMap::new(),
             asks: BTreeMap::new(),
             stability: Stability::default(),
             tombstones: BTreeMap::new(),
-            values: 0,
+            keys: 0,
             expiring: 0,
             next_session: 0,
             gone: Vec::new(),
         }
     }
 
+    /// The table is declared so from now on: what is written here from here on is of the new epoch.
+    pub fn adopt(&mut self, declaration: &Declaration, epochs: Epochs) {
+        self.last_writer_wins = declaration.policy.is_last_writer_wins();
+        self.policy = declaration.policy.to_string().into();
+        self.epochs = epochs;
+    }
+
+    /// What the wall clock shows; to be told before ops and pieces of syncs are taken in, which are
+    /// refused if they come from too far in the future.
+    pub fn set_wall(&mut self, wall: Millis) {
+        self.wall = wall;
+    }
+
     /// Writes `key` (rule 2). `None` if there was nothing to delete; then nothing happened.
     ///
     /// The op must be sent to every contact, in the order of the writes.
     pub fn write(&mut self, now: Millis, key: &[u8], change: Change<'_>) -> Option<Written<'_>> {
-        let mut visible = false;
-        let gone = &mut self.gone;
+        self.wall = now;
+        let (mut visible, mut kept) = (false, 0);
+        let Table { store, gone, owners, .. } = self;
         gone.clear();
-        self.store.entries(key, &mut |entry| {
+        store.entries(key, &mut |entry| {
+            if owners.hide(entry.dot.origin) {
+                // The writer does not see it, so it does not supersede it.
+                kept += usize::from(entry.value.is_some());
+                return;
+            }
             visible |= entry.is_visible(now);
             gone.push(entry.dot);
         });
@@ -119,15 +199,21 @@ impl<S: Store> Table<S> {
         };
         let dot = Dot { origin: self.me, seq: self.origins.seen(self.me) + 1 };
         let stamp = self.clock.next(now);
+        let mark = Mark { epoch: self.epochs.current(), outcome: false };
+        let event = EntryRef { dot, stamp, mark, expires, value };
         // Covered before it is live: what it replaces may be the writer's own, and the own prefix
         // has no holes.
-        self.substitute(key, Some(EntryRef { dot, stamp, expires, value }));
+        self.substitute(key, kept, self.to_keep(event));
         self.origins.advance(self.me, dot.seq);
-        Some(Written { dot, stamp, replaces: &self.gone })
+        Some(Written { dot, stamp, mark, expires, replaces: &self.gone })
     }
 
     /// Takes in an op of the linked peer `from` (rule 3).
     pub fn take_in(&mut self, from: Incarnation, op: &OpRef<'_>) -> Arrival {
+        if self.is_ahead(op.entry.stamp) {
+            self.park(from, op.entry.stamp);
+            return Arrival::Parked;
+        }
         self.clock.observe(op.entry.stamp);
         let seq = op.entry.dot.seq;
         let seen = self.origins.seen(from);
@@ -137,7 +223,11 @@ impl<S: Store> Table<S> {
         let known = seq <= seen || contact.has_applied(seq);
         contact.on_op(seq);
         if !known {
-            self.merge(op.key, op.replaces, Some(op.entry));
+            self.note_overruled(op);
+            if !self.ledger.is_empty() {
+                op.replaces.iter().for_each(|dot| self.ledger.retract(*dot));
+            }
+            self.merge(op.key, op.replaces, Some(op.entry), true);
         }
         if self.join_arrivals(from) >= seq { Arrival::InOrder } else { Arrival::Gap }
     }
@@ -160,7 +250,8 @@ impl<S: Store> Table<S> {
     /// not go there.
     pub fn attach(&mut self, peer: Incarnation) -> u64 {
         let base = self.origins.seen(self.me);
-        self.contacts.insert(peer, Contact::new(base));
+        let early = self.early.remove(&peer);
+        self.contacts.insert(peer, early.unwrap_or_default().starting_at(base));
         base
     }
 
@@ -172,7 +263,8 @@ impl<S: Store> Table<S> {
     /// `peer` says where its ops on the link start.
     pub fn on_attach(&mut self, peer: Incarnation, seq: u64) -> Arrival {
         let Some(contact) = self.contacts.get_mut(&peer) else {
-            return Arrival::Gap;
+            self.early.entry(peer).or_default().on_attach(seq);
+            return Arrival::InOrder;
         };
         let dropped = contact.on_attach(seq);
         self.join_arrivals(peer);
@@ -183,6 +275,7 @@ impl<S: Store> Table<S> {
     /// what was reported: `seen` never shrinks, and a report counts by what it covers.
     pub fn detach(&mut self, peer: Incarnation) {
         self.contacts.remove(&peer);
+        self.early.remove(&peer);
         self.scans.remove(&peer);
         self.asks.remove(&peer);
     }
@@ -213,6 +306,11 @@ impl<S: Store> Table<S> {
         self.origins.seen_vector()
     }
 
+    /// What of `seen` moved since the last call: what is to be reported.
+    pub fn take_news(&mut self) -> VersionVector {
+        self.origins.take_news()
+    }
+
     /// How far the dots of `origin` were taken in without a hole.
     pub fn seen_of(&self, origin: Incarnation) -> u64 {
         self.origins.seen(origin)
@@ -236,12 +334,17 @@ impl<S: Store> Table<S> {
 
     /// How many keys hold a value; one that expired counts until it is swept.
     pub fn len(&self) -> usize {
-        self.values
+        self.keys
     }
 
     /// Whether no key holds a value.
     pub fn is_empty(&self) -> bool {
-        self.values == 0
+        self.keys == 0
+    }
+
+    /// What merges discarded, or could not decide.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// How many deletes are remembered because they are not yet stable.
@@ -257,53 +360,160 @@ impl<S: Store> Table<S> {
         reach
     }
 
-    /// Removes `replaces` from `key` and puts `new`, if the table lets it in; one step for readers.
-    fn merge(&mut self, key: &[u8], replaces: &[Dot], new: Option<EntryRef<'_>>) {
-        let new = new.filter(|entry| !self.origins.refuses(entry.dot));
+    /// Whether events of an epoch remove some of those before them (rule 7).
+    fn removes_older(&self, epoch: u8) -> bool {
+        self.epochs.last_writer_won(0, epoch, self.last_writer_wins)
+    }
+
+    /// Whether something that `key` holds would remove `new` by rule 7.
+    fn is_beaten(&self, key: &[u8], new: &EntryRef<'_>) -> bool {
         let mut beaten = false;
-        let gone = &mut self.gone;
-        gone.clear();
         self.store.entries(key, &mut |entry| {
-            let loses = new.is_some_and(|new| new.wins_over(&entry));
-            if loses || replaces.contains(&entry.dot) {
+            let (first, last) = (new.mark.epoch, entry.mark.epoch);
+            beaten |= entry.wins_over(new)
+                && self.epochs.last_writer_won(first, last, self.last_writer_wins);
+        });
+        beaten
+    }
+
+    /// The event as it is kept: a delete is remembered only by rule 7.
+    fn to_keep<'a>(&self, event: EntryRef<'a>) -> Option<EntryRef<'a>> {
+        let keeps = event.value.is_some() || self.removes_older(event.mark.epoch);
+        keeps.then_some(event)
+    }
+
+    /// Removes `replaces` from `key` and puts `new`, if the table lets it in; one step for readers.
+    /// `exact`: these are the very dots that the writer of `new` superseded.
+    fn merge(&mut self, key: &[u8], replaces: &[Dot], new: Option<EntryRef<'_>>, exact: bool) {
+        let new = new.filter(|event| !self.origins.refuses(event.dot));
+        let banned = new.filter(|event| self.owners.refuse(event.dot.origin));
+        if let Some(event) = banned {
+            self.origins.remember_removed(event.dot);
+        }
+        let new = new.filter(|_| banned.is_none());
+        let put = new.and_then(|event| self.to_keep(event));
+        let outcome = exact && new.is_some_and(|event| event.mark.outcome);
+        let (mut kept, mut beaten_by) = (0, None);
+        let mut lost: Vec<Entry> = Vec::new();
+        let Table { store, gone, epochs, last_writer_wins, .. } = self;
+        let beats = |one: &EntryRef<'_>, other: &EntryRef<'_>| {
+            one.wins_over(other)
+                && epochs.last_writer_won(other.mark.epoch, one.mark.epoch, *last_writer_wins)
+        };
+        gone.clear();
+        store.entries(key, &mut |entry| {
+            let replaced = replaces.contains(&entry.dot);
+            let loses = put.is_some_and(|event| beats(&event, &entry));
+            if replaced || loses {
                 gone.push(entry.dot);
-            } else {
-                beaten |= new.is_some();
+                // What the writer saw was overwritten. What it had not seen is discarded, and so
+                // is what an outcome takes the place of.
+                if !replaced || outcome {
+                    lost.push(entry.to_entry());
+                }
+                return;
+            }
+            kept += usize::from(entry.value.is_some());
+            if put.is_some_and(|event| beats(&entry, &event)) {
+                beaten_by = Some(entry.to_entry());
             }
         });
         for dot in replaces.iter().filter(|dot| !gone.contains(dot)) {
             self.origins.remember_removed(*dot);
         }
-        if beaten {
+        if let (Some(by), Some(event)) = (&beaten_by, put) {
             // Rule 7: the older of two events is removed, here the one that just came.
-            self.origins.remember_removed(new.expect("only a new event is beaten").dot);
-            self.substitute(key, None);
-        } else {
-            self.substitute(key, new);
+            self.origins.remember_removed(event.dot);
+            self.note_discarded(key, Some(by.as_ref()), vec![event.to_entry()], false);
+        }
+        if !lost.is_empty() {
+            self.note_discarded(key, new, lost, outcome);
+        }
+        self.substitute(key, kept, put.filter(|_| beaten_by.is_none()));
+    }
+
+    /// Notes what a merge discarded, if that differs from what it kept.
+    fn note_discarded(
+        &mut self,
+        key: &[u8],
+        kept: Option<EntryRef<'_>>,
+        mut lost: Vec<Entry>,
+        outcome: bool,
+    ) {
+        let value = kept.and_then(|event| event.value);
+        // A tombstone of what expired was nobody's delete.
+        lost.retain(|entry| {
+            entry.value.as_deref() != value && (entry.value.is_some() || entry.expires.is_none())
+        });
+        if !lost.is_empty() {
+            let outcome = if outcome { Outcome::Collapsed } else { Outcome::Discarded };
+            let kept = kept.filter(|event| event.value.is_some()).map(|event| event.to_entry());
+            self.note(key, outcome, kept, lost);
         }
     }
 
-    /// Takes `self.gone` from `key` and adds `new`, in the store and in all that counts dots.
-    fn substitute(&mut self, key: &[u8], new: Option<EntryRef<'_>>) {
+    /// Another island's word brings back what was deleted here.
+    fn note_overruled(&mut self, op: &OpRef<'_>) {
+        let dead = |dot: &Dot| {
+            dot.seq <= self.origins.seen(dot.origin)
+                && !self.origins.live(dot.origin).is_some_and(|live| live.contains(dot.seq))
+        };
+        let back = op.entry.mark.outcome && op.entry.value.is_some();
+        if back && !op.replaces.is_empty() && op.replaces.iter().all(dead) {
+            let mut holds = false;
+            self.store.entries(op.key, &mut |entry| holds |= entry.value.is_some());
+            if !holds {
+                self.note(op.key, Outcome::Overruled, Some(op.entry.to_entry()), Vec::new());
+            }
+        }
+    }
+
+    fn note(&mut self, key: &[u8], outcome: Outcome, kept: Option<Entry>, lost: Vec<Entry>) {
+        self.ledger.note(Conflict {
+            id: 0,
+            at: self.wall,
+            key: key.into(),
+            policy: Arc::clone(&self.policy),
+            outcome,
+            kept,
+            lost,
+            settled: None,
+        });
+    }
+
+    /// Takes `self.gone` from `key` and adds `new`, in the store and in all that counts dots. So
+    /// many values of the key stay.
+    fn substitute(&mut self, key: &[u8], kept: usize, new: Option<EntryRef<'_>>) {
         if self.gone.is_empty() && new.is_none() {
             return;
         }
+        let mut before = kept;
         for dot in &self.gone {
-            let was_value = self.tombstones.remove(dot).is_none();
-            self.values -= usize::from(was_value);
+            let was_value = self.tombstones.is_empty() || self.tombstones.remove(dot).is_none();
+            before += usize::from(was_value);
             self.origins.bury(*dot, was_value);
         }
+        let mut after = kept;
         if let Some(entry) = new {
             let is_value = entry.value.is_some();
             self.origins.enliven(entry.dot, is_value);
             self.clock.observe(entry.stamp);
             if is_value {
-                self.values += 1;
+                after += 1;
                 self.expiring += usize::from(entry.expires.is_some());
             } else {
                 self.tombstones.insert(entry.dot, key.into());
             }
         }
+        self.recount(key, before, after);
         self.store.replace(key, &self.gone, new);
+    }
+
+    /// `key` held so many values, and holds so many now.
+    fn recount(&mut self, key: &[u8], before: usize, after: usize) {
+        self.keys = self.keys + usize::from(after > 0) - usize::from(before > 0);
+        if (before > 1 || after > 1) && self.siblings.count(key, after) {
+            self.ledger.settle(key, self.wall);
+        }
     }
 }

@@ -17,20 +17,51 @@ pub(super) struct Stability {
     reports: BTreeMap<Incarnation, Reports>,
 }
 
-/// The reports about one other member.
+/// The reports about one other member: what it has seen, in the order in which it said so.
 #[derive(Default, Debug)]
 struct Reports {
-    /// The newest that counts: our own `seen` covers it.
+    /// What counts: our own `seen` covers it.
     counted: VersionVector,
-    /// The oldest that does not count yet. Waiting only for the newest would starve in a busy
+    /// The oldest changes that do not count yet. Waiting only for the newest would starve in a busy
     /// table, where our `seen` is always a little behind.
-    waiting: Option<VersionVector>,
-    /// Since when `waiting` waits.
+    waiting: VersionVector,
+    /// Since when they wait.
     waiting_since: Millis,
-    /// All that was reported, joined.
-    latest: VersionVector,
-    /// The fingerprint that came with the latest.
+    /// The changes after those.
+    later: VersionVector,
+    /// The fingerprint that came with the last.
     fingerprint: u64,
+}
+
+impl Reports {
+    /// How far it said that it has seen `origin`.
+    fn reach(&self, origin: Incarnation) -> u64 {
+        let newer = self.later.reach(origin).max(self.waiting.reach(origin));
+        self.counted.reach(origin).max(newer)
+    }
+
+    /// All that it said.
+    fn latest(&self) -> VersionVector {
+        let mut latest = self.counted.clone();
+        latest.join(&self.waiting);
+        latest.join(&self.later);
+        latest
+    }
+
+    /// Counts what `covers` covers.
+    fn count(&mut self, covers: impl Fn(&VersionVector) -> bool, now: Millis) {
+        while !self.waiting.is_empty() && covers(&self.waiting) {
+            self.counted.join(&self.waiting);
+            self.waiting = core::mem::take(&mut self.later);
+            self.waiting_since = now;
+        }
+    }
+}
+
+impl Stability {
+    pub(super) fn is_member(&self, origin: Incarnation) -> bool {
+        self.members.contains(&origin)
+    }
 }
 
 impl<S: Store> Table<S> {
@@ -59,11 +90,13 @@ impl<S: Store> Table<S> {
             contact.on_held(held);
         }
         let reports = self.stability.reports.entry(about).or_default();
-        reports.latest.join(changes);
+        let news = changes.iter().filter(|(origin, seq)| *seq > reports.reach(*origin));
+        let news: VersionVector = news.collect();
         reports.fingerprint = fingerprint;
-        if reports.waiting.is_none() && !reports.counted.includes(&reports.latest) {
-            reports.waiting = Some(reports.latest.clone());
-            reports.waiting_since = now;
+        if reports.waiting.is_empty() {
+            (reports.waiting, reports.waiting_since) = (news, now);
+        } else {
+            reports.later.join(&news);
         }
         self.count_reports(now);
         let contacts = &self.contacts;
@@ -72,15 +105,15 @@ impl<S: Store> Table<S> {
     }
 
     /// What `peer` reported last: its `seen` and its fingerprint.
-    pub fn reported(&self, peer: Incarnation) -> Option<(&VersionVector, u64)> {
-        self.stability.reports.get(&peer).map(|reports| (&reports.latest, reports.fingerprint))
+    pub fn reported(&self, peer: Incarnation) -> Option<(VersionVector, u64)> {
+        self.stability.reports.get(&peer).map(|reports| (reports.latest(), reports.fingerprint))
     }
 
     /// For how many milliseconds `peer` has been known to have seen something that we have not. In
     /// a healthy table that is the time an op takes.
     pub fn behind(&self, peer: Incarnation, now: Millis) -> u64 {
         let reports = self.stability.reports.get(&peer);
-        let waits = reports.filter(|reports| reports.waiting.is_some());
+        let waits = reports.filter(|reports| !reports.waiting.is_empty());
         waits.map_or(0, |reports| now.since(reports.waiting_since))
     }
 
@@ -88,25 +121,15 @@ impl<S: Store> Table<S> {
     pub fn differs(&self, peer: Incarnation) -> bool {
         self.stability.reports.get(&peer).is_some_and(|reports| {
             reports.fingerprint != self.origins.fingerprint()
-                && self.origins.covers_all(&reports.latest)
-                && reports.latest.includes(&self.origins.seen_vector())
+                && reports.waiting.is_empty()
+                && self.origins.all_seen(|origin, seq| reports.counted.reach(origin) == seq)
         })
     }
 
     /// Counts the reports that our own `seen` covers by now (rule 6).
     fn count_reports(&mut self, now: Millis) {
         for reports in self.stability.reports.values_mut() {
-            while let Some(waiting) = reports.waiting.take() {
-                if !self.origins.covers_all(&waiting) {
-                    reports.waiting = Some(waiting);
-                    break;
-                }
-                reports.counted.join(&waiting);
-                if !reports.counted.includes(&reports.latest) {
-                    reports.waiting = Some(reports.latest.clone());
-                    reports.waiting_since = now;
-                }
-            }
+            reports.count(|waiting| self.origins.covers_all(waiting), now);
         }
     }
 
@@ -122,6 +145,12 @@ impl<S: Store> Table<S> {
     /// member. Returns how many.
     pub fn drop_stable(&mut self, now: Millis) -> usize {
         self.count_reports(now);
+        if self.origins.unsettled() > 2 * (self.stability.members.len() + 16) {
+            let mut present = self.stability.members.clone();
+            present.insert(self.me);
+            present.extend(self.contacts.keys());
+            self.origins.settle(&present);
+        }
         let mut stable: Vec<(Box<[u8]>, Dot)> = Vec::new();
         let mut next = self.tombstones.keys().next().copied();
         while let Some(Dot { origin, .. }) = next {
@@ -132,60 +161,56 @@ impl<S: Store> Table<S> {
             next = self.tombstones.range(end..).map(|(dot, _)| *dot).find(|dot| *dot != end);
         }
         for (key, dot) in &stable {
-            self.merge(key, &[*dot], None);
+            self.merge(key, &[*dot], None, false);
         }
         stable.len()
     }
 
-    /// Turns the values of one bucket that expired more than `max_drift` ago into tombstones.
-    /// `bucket` may be any number. Returns how many.
+    /// Ends the values of one bucket that expired more than `max_drift` ago, and removes those of
+    /// superseded owners. `bucket` may be any number. Returns how many.
     ///
     /// Readers hid them from the moment they expired; the wait keeps a node with a fast clock from
     /// deciding for all (rule 9).
     pub fn sweep(&mut self, bucket: u32, now: Millis) -> usize {
+        self.wall = now;
+        let bucket = bucket % self.store.buckets();
+        let banished = if self.owners.banish_any() { self.banish(bucket) } else { 0 };
         if self.expiring == 0 {
-            return 0;
+            return banished;
         }
-        let mut expired: Vec<Box<[u8]>> = Vec::new();
+        let mut expired: Vec<(Box<[u8]>, Dot)> = Vec::new();
         let max_drift = self.limits.max_drift;
-        self.store.visit(bucket % self.store.buckets(), &mut |key, entry| {
+        self.store.visit(bucket, &mut |key, entry| {
             let over = entry.expires.is_some_and(|at| now >= at.plus(max_drift));
             if over && entry.value.is_some() {
-                expired.push(key.into());
+                expired.push((key.into(), entry.dot));
             }
         });
-        for key in &expired {
-            self.expire(key, now);
+        for (key, dot) in &expired {
+            self.expire(key, *dot);
         }
-        expired.len()
+        expired.len() + banished
     }
 
-    /// The value of `key` becomes a tombstone if it expired.
-    fn expire(&mut self, key: &[u8], now: Millis) {
-        let mut expired = None;
+    /// The value `dot` of `key` expired: by rule 7 it becomes a tombstone, the same event with the
+    /// same dot and stamp, so that nothing older shows in its place; elsewhere it goes.
+    pub(super) fn expire(&mut self, key: &[u8], dot: Dot) {
+        let (mut event, mut values) = (None, 0);
         self.store.entries(key, &mut |entry| {
-            if entry.value.is_some() && !entry.is_visible(now) {
-                expired = Some(entry.dot);
-            }
-        });
-        if let Some(dot) = expired {
-            self.entomb(key, dot);
-        }
-    }
-
-    /// The value `dot` of `key` becomes a tombstone: the same event with the same dot and stamp.
-    pub(super) fn entomb(&mut self, key: &[u8], dot: Dot) {
-        let mut event = None;
-        self.store.entries(key, &mut |entry| {
+            values += usize::from(entry.value.is_some());
             if entry.dot == dot && entry.value.is_some() {
                 event = Some(entry.to_entry());
             }
         });
         let Some(mut event) = event else { return };
+        if !self.removes_older(event.mark.epoch) {
+            self.merge(key, &[dot], None, false);
+            return;
+        }
         event.value = None;
-        self.store.replace(key, &[event.dot], Some(event.as_ref()));
-        self.origins.devalue(event.dot);
-        self.tombstones.insert(event.dot, key.into());
-        self.values -= 1;
+        self.store.replace(key, &[dot], Some(event.as_ref()));
+        self.origins.devalue(dot);
+        self.tombstones.insert(dot, key.into());
+        self.recount(key, values, values - 1);
     }
 }

@@ -4,7 +4,12 @@
 //! comment, and everything else is the transcript, which `UPDATE=1` writes anew. The commands:
 //!
 //! - `start a [knows b c]`: a new process of that name; discovery tells it those addresses.
-//! - `declare a players [ttl 500]`: a program creates the table on `a`.
+//! - `declare a players [policy=newest ttl=500]`: a program creates the table on `a`.
+//! - `alter a players policy=newest`: an operator alters it there.
+//! - `approve a players`, `choose a players`: an operator joins what is kept apart, or lets the
+//!   word of `a`'s island count.
+//! - `gives-up a b`, `hears a b`: what the membership protocol tells `a` of the process `b`.
+//! - `clock a 5000`: the wall clock of `a` is that many milliseconds ahead.
 //! - `link a b`, `unlink a b`: the link comes up, its handshake done; it breaks.
 //! - `dial-fails a b`: nobody answers `a` at that address.
 //! - `crash a`: the process ends without a word.
@@ -19,7 +24,8 @@
 //! - `show a`: what `a` holds, and what it knows.
 //!
 //! `quietly` before a command leaves out what it led to. `a.3` is the third write of `a` in a
-//! table. A second process called `a` is `a2`.
+//! table. A second process called `a` is `a2`. The shell's part is played by a policy that keeps
+//! the newest sibling, or raises the alarm if the table is `merge_only`.
 
 mod lane;
 mod process;

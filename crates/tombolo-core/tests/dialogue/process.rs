@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use tombolo_core::{
-    BTreeStore, Change, Declaration, Entry, Incarnation, Limits, Millis, Node, NodeId, OpRef,
-    Settings, Table, TableId, Tables,
+    BTreeStore, Change, Conclusion, Declaration, Entry, Epochs, Incarnation, Limits, Lone, Millis,
+    Node, NodeId, OpRef, Ripe, Settings, Table, TableId, Tables, Written,
 };
 
 /// One op on its way.
@@ -16,6 +16,17 @@ pub struct Op {
 }
 
 impl Op {
+    fn of(key: &[u8], written: &Written<'_>, value: Option<&[u8]>) -> Op {
+        let entry = Entry {
+            dot: written.dot,
+            stamp: written.stamp,
+            mark: written.mark,
+            expires: written.expires,
+            value: value.map(Into::into),
+        };
+        Op { key: key.into(), entry, replaces: written.replaces.to_vec() }
+    }
+
     pub fn as_ref(&self) -> OpRef<'_> {
         OpRef { key: &self.key, entry: self.entry.as_ref(), replaces: &self.replaces }
     }
@@ -30,8 +41,9 @@ pub struct Memory {
 impl Tables for Memory {
     type Store = BTreeStore;
 
-    fn create(&mut self, id: TableId, _name: &str, _declaration: Declaration) {
-        let table = Table::new(self.me, BTreeStore::default(), Limits::default());
+    fn create(&mut self, id: TableId, _name: &str, declaration: &Declaration, epochs: &Epochs) {
+        let (store, limits) = (BTreeStore::default(), Limits::default());
+        let table = Table::new(self.me, store, limits, declaration, epochs.clone());
         self.tables.get_mut().insert(id, table);
     }
 
@@ -57,6 +69,8 @@ pub struct Process {
     pub fan_out: BTreeSet<(TableId, Incarnation)>,
     /// The addresses that are being dialled.
     pub dialling: BTreeSet<String>,
+    /// By how many milliseconds its wall clock is ahead.
+    pub ahead: u64,
     watched: BTreeMap<TableId, Watched>,
 }
 
@@ -70,6 +84,7 @@ impl Process {
             writable: BTreeSet::new(),
             fan_out: BTreeSet::new(),
             dialling: BTreeSet::new(),
+            ahead: 0,
             watched: BTreeMap::new(),
         }
     }
@@ -90,6 +105,7 @@ impl Process {
 
     /// Writes the table. `None` if there was nothing to delete.
     pub fn write(&self, now: Millis, key: &str, value: Option<(&str, Option<u64>)>) -> Option<Op> {
+        let now = now.plus(self.ahead);
         let expires = value.and_then(|(_, span)| span).map(|span| now.plus(span));
         let change = match value {
             Some((value, _)) => Change::Put { value: value.as_bytes(), expires },
@@ -97,14 +113,36 @@ impl Process {
         };
         self.with(self.table(), |table| {
             let written = table.write(now, key.as_bytes(), change)?;
-            let entry = Entry {
-                dot: written.dot,
-                stamp: written.stamp,
-                expires,
-                value: value.map(|(value, _)| value.as_bytes().into()),
-            };
-            Some(Op { key: key.into(), entry, replaces: written.replaces.to_vec() })
+            Some(Op::of(key.as_bytes(), &written, value.map(|(value, _)| value.as_bytes())))
         })
+    }
+
+    /// Lets the newest of some siblings take the place of all.
+    pub fn conclude(&self, now: Millis, table: TableId, ripe: &Ripe) -> Option<Op> {
+        let newest = ripe.siblings.last()?;
+        let value = newest.value.as_deref()?;
+        self.with(table, |table| {
+            let conclusion = Conclusion::Value { value, expires: newest.expires };
+            let written = table.conclude(now.plus(self.ahead), ripe, conclusion)?;
+            Some(Op::of(&ripe.key, &written, Some(value)))
+        })
+    }
+
+    /// This node's word on a key that another island wrote alone.
+    pub fn overrule(&self, now: Millis, table: TableId, lone: &Lone) -> Option<Op> {
+        self.with(table, |table| {
+            let now = now.plus(self.ahead);
+            let (written, shown) = table.overrule(now, &lone.key, &lone.writes)?;
+            let value = shown.as_ref().and_then(|entry| entry.value.as_deref());
+            Some(Op::of(&lone.key, &written, value))
+        })
+    }
+
+    /// Tells every table what the wall clock shows.
+    pub fn set_wall(&self, now: Millis) {
+        for id in self.tables() {
+            self.with(id, |table| table.set_wall(now.plus(self.ahead)));
+        }
     }
 
     /// What changed since it was asked last: the table, what was, what is.

@@ -3,8 +3,8 @@
 use super::process::{Op, Process};
 use std::collections::BTreeMap;
 use tombolo_core::{
-    Chunk, Dot, DotSet, Dots, Entry, Incarnation, LiveSet, Member, Message, Millis, NodeId, Notice,
-    Stamp, Store, SyncBody, TableId, VersionVector,
+    Ask, Chunk, Conflict, Dot, DotSet, Dots, Entry, Incarnation, LiveSet, Member, Message, Millis,
+    NodeId, Notice, Preview, Purpose, Stamp, Store, SyncBody, TableId, VersionVector,
 };
 
 /// The names of everything that goes by a hash.
@@ -104,7 +104,13 @@ impl Names {
             None => format!("{} deleted", text(key)),
         };
         let until = entry.expires.map_or(String::new(), |at| format!(" until {}", at.0));
-        format!("{what} ({} at {}{until})", self.dot(entry.dot), stamp(entry.stamp))
+        let epoch = match entry.mark.epoch {
+            0 => String::new(),
+            epoch => format!(" in epoch {epoch}"),
+        };
+        let how = if entry.mark.outcome { ", an outcome" } else { "" };
+        let (dot, at) = (self.dot(entry.dot), stamp(entry.stamp));
+        format!("{what} ({dot} at {at}{epoch}{until}{how})")
     }
 
     pub fn op(&self, table: TableId, op: &Op) -> String {
@@ -115,7 +121,10 @@ impl Names {
     /// A message from one node to another.
     pub fn message(&self, from: Incarnation, to: Incarnation, message: &Message) -> String {
         match message {
-            Message::Declare { name, declaration } => format!("declare {name}: {declaration}"),
+            Message::Declare { name, declaration, epochs } => match epochs.current() {
+                0 => format!("declare {name}: {declaration}"),
+                times => format!("declare {name}: {declaration}, altered {times} times"),
+            },
             Message::Attach { table, seq } => {
                 let next = self.dot(Dot { origin: from, seq: seq + 1 });
                 format!("attach {}: ops go on with {next}", self.table(*table))
@@ -125,7 +134,7 @@ impl Names {
                 format!("ack {}: up to {last}", self.table(*table))
             }
             Message::Sync { table, session, body } => {
-                let asker = if matches!(body, SyncBody::Ask { .. }) { from } else { to };
+                let asker = if matches!(body, SyncBody::Ask(_)) { from } else { to };
                 let (table, asker) = (self.table(*table), self.node(asker));
                 format!("sync {table} {asker}#{session}: {}", self.sync(body))
             }
@@ -134,6 +143,10 @@ impl Names {
                 let (seen, values) = (self.vector(seen), self.sum(*fingerprint));
                 format!("report {table}: {about} has newly seen {seen}, holds values {values}")
             }
+            Message::Apart { table, members, lowest } => format!(
+                "{} is kept apart; this island has {members} nodes, the lowest is {lowest}",
+                self.table(*table)
+            ),
             Message::Members(members) => {
                 format!("members: {}", list(members.iter().map(|member| self.member(member))))
             }
@@ -149,13 +162,13 @@ impl Names {
 
     fn sync(&self, body: &SyncBody) -> String {
         match body {
-            SyncBody::Ask { seen, live_beyond, sums } => format!(
-                "ask, seen {}, live beyond that {}, values {}",
-                self.vector(seen),
-                self.dot_sets(live_beyond),
-                list(sums.values().map(|sum| self.sum(*sum).to_string()))
-            ),
-            SyncBody::Begin { seen, .. } => format!("begin, seen {}", self.vector(seen)),
+            SyncBody::Ask(ask) => self.ask(ask),
+            SyncBody::AskMore { parts } => format!("ask with more origins: parts {parts:?}"),
+            SyncBody::Begin(begin) => {
+                let seen = begin.seen.iter();
+                let seen = list(seen.map(|(o, seq)| self.dot(Dot { origin: *o, seq: *seq })));
+                format!("begin, seen other than yours {seen}, {} to come", begin.lacking)
+            }
             SyncBody::Chunk(chunk) => self.chunk(chunk),
             SyncBody::Done { live, removed_ahead } => {
                 let set = |set: &LiveSet| {
@@ -166,6 +179,21 @@ impl Names {
                 format!("done, live where we differ {live}, removed ahead {removed}")
             }
         }
+    }
+
+    fn ask(&self, ask: &Ask) -> String {
+        let purpose = match ask.purpose {
+            Purpose::Join => "ask".to_string(),
+            Purpose::Fill { index, of } => format!("ask for part {} of {of}", index + 1),
+            Purpose::Look => "ask for a look".to_string(),
+        };
+        let rest = if ask.rest.is_some() { " and a sum of others" } else { "" };
+        format!(
+            "{purpose}, seen {}{rest}, live beyond that {}, values {}",
+            self.vector(&ask.seen),
+            self.dot_sets(&ask.live_beyond),
+            list(ask.sums.values().map(|sum| self.sum(*sum).to_string()))
+        )
     }
 
     fn chunk(&self, chunk: &Chunk) -> String {
@@ -181,18 +209,54 @@ impl Names {
         format!("chunk {}{since}", list(keys))
     }
 
-    pub fn notice(&self, notice: &Notice) -> String {
-        match notice {
+    /// What a node tells its operator; none of what its messages have just said.
+    pub fn notice(&self, notice: &Notice) -> Option<String> {
+        Some(match notice {
+            Notice::Syncing { .. } => return None,
             Notice::Adopted { table, peer } => format!("adopts {table}, which {peer} declares"),
+            Notice::Refused { table, peer, error } => format!("refuses {table} of {peer}: {error}"),
             Notice::Mismatch(mismatch) => format!("warns: {mismatch}"),
             Notice::Superseded { by } => format!("must stop: {} is newer", label(by)),
             Notice::Differs { table, peer } => {
                 format!("warns: {} differs from {}'s", self.table(*table), self.node(*peer))
             }
-            Notice::Synced { table, peer } => {
-                format!("has synced {} with {}", self.table(*table), self.node(*peer))
+            Notice::Synced { table, peer, report } => {
+                let (table, peer) = (self.table(*table), self.node(*peer));
+                match (report.brought, report.removed) {
+                    (0, 0) => format!("has synced {table} with {peer}"),
+                    (came, went) => {
+                        format!("has synced {table} with {peer}: {came} came, {went} went")
+                    }
+                }
             }
-        }
+            Notice::Up { node } => format!("hears {}", label(node)),
+            Notice::Down { node, left: false } => format!("hears {} no more", label(node)),
+            Notice::Down { node, left: true } => format!("knows that {} has left", label(node)),
+            Notice::Altered { table, declaration } => {
+                format!("knows that {} is altered: {declaration}", self.table(*table))
+            }
+            Notice::Apart { table, peer } => {
+                format!("warns: {} is kept apart from {}'s", self.table(*table), self.node(*peer))
+            }
+            Notice::Rejoined { table, peer } => {
+                format!("joins {} with {}'s", self.table(*table), self.node(*peer))
+            }
+        })
+    }
+
+    /// What the policy left to somebody, or what took whose place.
+    fn conflict(&self, conflict: &Conflict) -> String {
+        let entry = |entry: &Entry| self.entry(&conflict.key, entry);
+        let kept = conflict.kept.as_ref().map_or("nothing".to_string(), entry);
+        let lost = list(conflict.lost.iter().map(|lost| format!("[{}]", entry(lost))));
+        format!("{:?}: {kept} in the place of {lost}", conflict.outcome).to_lowercase()
+    }
+
+    fn preview(&self, preview: &Preview) -> String {
+        let Preview { adds, updates, deletes, conflicts, .. } = preview;
+        format!(
+            "{adds} keys to add, {updates} to update, {deletes} to delete, {conflicts} conflicts"
+        )
     }
 
     /// A process as its users and its operator see it.
@@ -211,12 +275,44 @@ impl Names {
             let (seen, removed) = (self.vector(&seen), self.dots(&removed));
             let name = self.table(id);
             lines.push(format!("{name}: {open}, seen {seen}, removed ahead {removed}"));
-            self.each_entry(process, id, |key, entry| {
-                let hidden = entry.value.is_some() && !entry.as_ref().is_visible(now);
-                let hidden = if hidden { ", which has expired" } else { "" };
+            let mut all: Vec<(Vec<u8>, Entry)> = Vec::new();
+            self.each_entry(process, id, |key, entry| all.push((key.to_vec(), entry.clone())));
+            for (key, entry) in &all {
+                let visible = process.with(id, |table| table.visible(key, now));
+                let hidden = match (entry.as_ref().is_visible(now), visible.contains(entry)) {
+                    _ if entry.value.is_none() => "",
+                    (false, _) => ", which has expired",
+                    (true, false) => ", which is hidden",
+                    (true, true) => "",
+                };
                 lines.push(format!("  {}{hidden}", self.entry(key, entry)));
-            });
+            }
+            lines.extend(self.troubles(process, id, now));
         }
+        lines
+    }
+
+    /// What an operator of a table has to look at.
+    fn troubles(&self, process: &Process, id: TableId, now: Millis) -> Vec<String> {
+        let mut lines = Vec::new();
+        let views = process.node.table_views();
+        for held in views.iter().filter(|view| view.id == id).flat_map(|view| &view.held) {
+            let preview = held.preview.as_ref();
+            let would = preview.map_or(String::new(), |p| format!(": {}", self.preview(p)));
+            let apart = if held.apart { "is apart from" } else { "may be apart from" };
+            lines.push(format!("  {apart} {}{would}", self.node(held.peer)));
+        }
+        process.with(id, |table| {
+            for waits in table.undecided(b"", 100) {
+                lines.push(format!("  {} waits for somebody: {}", text(&waits.key), waits.cause));
+            }
+            let conflicts = table.ledger().iter();
+            lines.extend(conflicts.map(|conflict| format!("  noted {}", self.conflict(conflict))));
+            for (origin, parked) in table.parked(60_000) {
+                let (name, ahead) = (self.node(origin), parked.ahead);
+                lines.push(format!("  the clock of {name} is ahead by {ahead} at {}", now.0));
+            }
+        });
         lines
     }
 

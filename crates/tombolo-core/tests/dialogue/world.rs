@@ -1,11 +1,12 @@
 //! The nodes of a dialogue, what is on its way between them, and the commands of a script.
 
-use super::lane::{Packet, Way, arrow, is_bounded, number};
-use super::process::{Op, Process};
+use super::lane::{Packet, Way, arrow, declared, is_bounded, number};
+use super::process::{Memory, Op, Process};
 use super::render::{Names, label};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tombolo_core::{
-    Answer, Arrival, Declaration, Effect, Event, Incarnation, Message, Millis, NodeId, TableId,
+    Answer, Arrival, Declaration, Effect, Event, Incarnation, Lone, Message, Millis, Node, NodeId,
+    Policy, TableId,
 };
 
 /// All nodes of a dialogue. Nothing happens in it but by command.
@@ -46,11 +47,13 @@ impl World {
         match words[..] {
             ["start", name] => self.start(name, &[]),
             ["start", name, "knows", ref peers @ ..] => self.start(name, peers),
-            ["declare", name, table] => self.declare(name, table, Declaration::default()),
-            ["declare", name, table, "ttl", span] => {
-                let declaration = Declaration { ttl: Some(number(span)), ..Declaration::default() };
-                self.declare(name, table, declaration);
-            }
+            ["declare", name, table, ref how @ ..] => self.declare(name, table, declared(how)),
+            ["alter", name, table, ref how @ ..] => self.alter(name, table, declared(how)),
+            ["approve", name, table] => self.decide(name, |now, node| node.approve(now, table)),
+            ["choose", name, table] => self.decide(name, |now, node| node.choose(now, table)),
+            ["gives-up", name, peer] => self.heard(name, peer, false),
+            ["hears", name, peer] => self.heard(name, peer, true),
+            ["clock", name, ahead] => self.node(name).ahead = number(ahead),
             ["link", a, b] => self.link(a, b),
             ["unlink", a, b] => self.unlink(a, b),
             ["crash", name] => self.crash(name),
@@ -126,6 +129,32 @@ impl World {
         }
     }
 
+    fn alter(&mut self, name: &str, table: &str, declaration: Declaration) {
+        match self.node(name).node.alter(table, declaration) {
+            Ok(effects) => self.carry_out(name, effects),
+            Err(error) => self.tell(name, &format!("refuses: {error}")),
+        }
+    }
+
+    /// An operator decides what is kept apart.
+    fn decide<E: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        how: impl FnOnce(Millis, &mut Node<Memory>) -> Result<Vec<Effect>, E>,
+    ) {
+        let now = self.now;
+        match how(now, &mut self.node(name).node) {
+            Ok(effects) => self.carry_out(name, effects),
+            Err(error) => self.tell(name, &format!("refuses: {error}")),
+        }
+    }
+
+    /// The membership protocol speaks to a node of the newest process of a name.
+    fn heard(&mut self, name: &str, peer: &str, up: bool) {
+        let id = NodeId { name: peer.to_string(), started: self.started[peer] };
+        self.event(name, Event::Heard { id, address: peer.to_string(), up });
+    }
+
     /// The link comes up on both sides; each side's handshake brought the members that the other
     /// knew before.
     fn link(&mut self, a: &str, b: &str) {
@@ -189,6 +218,12 @@ impl World {
         let Some(op) = process.write(self.now, key, value) else {
             return self.tell(name, &format!("has no {key}: nothing happens"));
         };
+        self.spread(name, table, &op);
+    }
+
+    /// Sends a write to whoever the table's ops go to.
+    fn spread(&mut self, name: &str, table: TableId, op: &Op) {
+        let process = &self.nodes[name];
         let links = process.fan_out.iter().filter(|(of, _)| *of == table);
         let links: Vec<Incarnation> = links.map(|(_, to)| *to).collect();
         if links.is_empty() {
@@ -202,6 +237,7 @@ impl World {
 
     fn event(&mut self, name: &str, event: Event) {
         let now = self.now;
+        self.node(name).set_wall(now);
         let effects = self.node(name).node.handle(now, event);
         self.carry_out(name, effects);
     }
@@ -225,10 +261,45 @@ impl World {
                     self.tell(name, &format!("may write {table_name} from now on"));
                     self.node(name).writable.insert(table);
                 }
-                Effect::Notice(notice) => {
-                    let text = self.names.notice(&notice);
-                    self.tell(name, &text);
+                Effect::Adopt { table, declaration, epochs } => {
+                    let (epoch, known) = (epochs.current(), self.names.table(table).to_string());
+                    self.node(name).with(table, |table| table.adopt(&declaration, epochs));
+                    self.tell(name, &format!("writes {known} in epoch {epoch} from now on"));
                 }
+                Effect::Judge { table, leads } => self.judge(name, table, leads),
+                Effect::Overrule { table, lone } => self.overrule(name, table, &lone),
+                Effect::Notice(notice) => {
+                    if let Some(text) = self.names.notice(&notice) {
+                        self.tell(name, &text);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whoever leads lets the newest sibling take the place of all, unless the policy is to let
+    /// somebody decide.
+    fn judge(&mut self, name: &str, id: TableId, leads: bool) {
+        let now = self.now;
+        let views = self.nodes[name].node.table_views();
+        let view = views.iter().find(|view| view.id == id).expect("it has the table");
+        let decides = view.declaration.policy != Policy::MergeOnly;
+        for ripe in self.node(name).with(id, |table| table.ripe(now, 100)) {
+            if !decides && !ripe.agree() {
+                let cause = "the values differ";
+                self.node(name).with(id, |table| table.alarm(&ripe, now, cause));
+                let key = String::from_utf8_lossy(&ripe.key).into_owned();
+                self.tell(name, &format!("raises the alarm: {cause} of {key}"));
+            } else if leads && let Some(op) = self.nodes[name].conclude(now, id, &ripe) {
+                self.spread(name, id, &op);
+            }
+        }
+    }
+
+    fn overrule(&mut self, name: &str, id: TableId, lone: &[Lone]) {
+        for lone in lone {
+            if let Some(op) = self.nodes[name].overrule(self.now, id, lone) {
+                self.spread(name, id, &op);
             }
         }
     }
@@ -279,7 +350,13 @@ impl World {
     }
 
     fn take_in(&mut self, name: &str, from: Incarnation, table: TableId, op: &Op) {
+        let now = self.now;
+        self.node(name).set_wall(now);
         let arrival = self.node(name).with(table, |table| table.take_in(from, &op.as_ref()));
+        if arrival == Arrival::Parked {
+            let dot = self.names.dot(op.entry.dot);
+            self.tell(name, &format!("does not take in {dot}: its clock is ahead"));
+        }
         if arrival == Arrival::Gap {
             let dot = self.names.dot(op.entry.dot);
             self.tell(name, &format!("lacks ops before {dot}"));
@@ -346,7 +423,8 @@ impl World {
     fn tick(&mut self, names: &[&str], span: u64) {
         self.now = self.now.plus(span);
         for name in names {
-            self.event(name, Event::Tick { wall: self.now });
+            let wall = self.now.plus(self.nodes[*name].ahead);
+            self.event(name, Event::Tick { wall });
         }
     }
 

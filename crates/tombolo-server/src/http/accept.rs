@@ -15,8 +15,8 @@ use tracing::{debug, warn};
 /// Enough for every probe, scraper and dashboard, and few enough to leave the file descriptors
 /// to Redis clients.
 const MOST_CONNECTIONS: usize = 256;
-/// How long a client may take for the head of a request. No handler reads a body, so there is
-/// no other wait for a client's bytes.
+/// How long a client may take for the head of a request. For a body there is another limit, where
+/// it is read.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// How long a connection lives at most, so that no client holds one of the few for ever.
 const LONGEST_LIFE: Duration = Duration::from_secs(300);

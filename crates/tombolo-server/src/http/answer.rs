@@ -1,7 +1,10 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use tombolo::WriteError;
+
 use super::view::{ErrorView, Json};
+use crate::operate::Trouble;
 
 /// An answer in JSON, with a line end so that it reads well in a terminal.
 pub(super) fn json(code: StatusCode, view: &impl Json) -> Response {
@@ -17,6 +20,19 @@ pub(super) struct Refused {
 impl Refused {
     pub(super) fn new(code: StatusCode, error: impl Into<String>) -> Self {
         Self { code, error: error.into() }
+    }
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Self {
+        let code = match &trouble {
+            Trouble::Missing(_) => StatusCode::NOT_FOUND,
+            Trouble::Bad(_) | Trouble::Write(WriteError::TooLarge { .. }) => {
+                StatusCode::BAD_REQUEST
+            }
+            Trouble::Conflict(_) | Trouble::Write(_) => StatusCode::CONFLICT,
+        };
+        Self::new(code, trouble.to_string())
     }
 }
 

@@ -1,17 +1,19 @@
-//! Drills: an operator cuts this node off from peers, and sees what the cluster makes of it.
+//! Drills: an operator cuts this node off from peers, and sees what the cluster makes of it, or
+//! what a join would do.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::Shown;
 use super::answer::{self, Refused};
-use super::view::{CutQuery, DrillView};
+use super::asked::Asked;
+use super::view::{CutQuery, DrillView, RehearseQuery};
 
 /// Closes the links with one member and refuses new ones, until [`heal`].
 pub(super) async fn cut(
     State(shown): State<Shown>,
-    Query(query): Query<CutQuery>,
+    Asked(query): Asked<CutQuery>,
 ) -> Result<Response, Refused> {
     allowed(&shown)?;
     let peer = query.peer.unwrap_or_default();
@@ -28,8 +30,20 @@ pub(super) async fn heal(State(shown): State<Shown>) -> Result<Response, Refused
     Ok(state(&shown))
 }
 
+/// Keeps every table apart from islands that come back, or ends that.
+pub(super) async fn rehearse(
+    State(shown): State<Shown>,
+    Asked(query): Asked<RehearseQuery>,
+) -> Result<Response, Refused> {
+    allowed(&shown)?;
+    shown.node.rehearse(query.on);
+    Ok(state(&shown))
+}
+
 fn state(shown: &Shown) -> Response {
-    answer::json(StatusCode::OK, &DrillView { cuts: shown.node.status().cuts })
+    let status = shown.node.status();
+    let view = DrillView { cuts: status.cuts, rehearsing: status.rehearsing };
+    answer::json(StatusCode::OK, &view)
 }
 
 fn allowed(shown: &Shown) -> Result<(), Refused> {

@@ -1,9 +1,10 @@
 //! Prometheus text, format 0.0.4, written by hand: it is a few lines, and the registries on offer
 //! want to own the counters, which live in the library.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use tombolo::{LinkStatus, MemberState, Status, TableStatus, Verdict};
+use tombolo::{ClockStatus, LinkStatus, MemberState, Status, TableStatus, Verdict};
 
 use super::{ready, view};
 
@@ -17,6 +18,8 @@ pub(super) fn render(status: &Status, now: u64) -> String {
     members(&mut text, status);
     links(&mut text, &status.links);
     tables(&mut text, &status.tables);
+    conflicts(&mut text, &status.tables);
+    clocks(&mut text, &status.clocks);
     text.0
 }
 
@@ -39,7 +42,8 @@ fn node(text: &mut Text, status: &Status, now: u64) {
     let is_ready = u8::from(ready::missing(status).is_empty());
     text.gauge("tombolo_ready", "Whether /ready answers 200.", is_ready);
     text.family("tombolo_verdict", "gauge", "1 for what this node makes of the cluster.");
-    for verdict in [Verdict::Alone, Verdict::Whole, Verdict::Converging, Verdict::Split] {
+    use Verdict::{Alone, Apart, Converging, Split, Whole};
+    for verdict in [Alone, Whole, Converging, Apart, Split] {
         let value = u8::from(status.verdict == verdict);
         text.sample("tombolo_verdict", &[("verdict", &view::verdict(verdict))], value);
     }
@@ -109,12 +113,7 @@ fn links(text: &mut Text, links: &[LinkStatus]) {
 }
 
 fn tables(text: &mut Text, tables: &[TableStatus]) {
-    let mut family = |name, kind, help, value: fn(&TableStatus) -> u64| {
-        text.family(name, kind, help);
-        for table in tables {
-            text.sample(name, &[("table", &table.name)], value(table));
-        }
-    };
+    let mut family = by_table(text, tables);
     family("tombolo_table_records", "gauge", "Live records.", |t| t.records as u64);
     family("tombolo_table_tombstones", "gauge", "Deletes not yet known everywhere.", |t| {
         t.tombstones as u64
@@ -135,6 +134,57 @@ fn tables(text: &mut Text, tables: &[TableStatus]) {
         t.unacknowledged
     });
     family("tombolo_table_writes_total", "counter", "Writes made at this node.", |t| t.writes);
+    family("tombolo_table_epoch", "gauge", "How often the table was altered.", |t| t.epoch.into());
+    let help = "Records hidden because their owner is down.";
+    family("tombolo_table_hidden_records", "gauge", help, |t| t.hidden);
+    family("tombolo_sync_expected", "gauge", "Records announced by syncs under way.", |t| {
+        t.progress.as_ref().map_or(0, |progress| progress.expected)
+    });
+    family("tombolo_sync_received", "gauge", "Records that came of those.", |t| {
+        t.progress.as_ref().map_or(0, |progress| progress.received)
+    });
+}
+
+fn conflicts(text: &mut Text, tables: &[TableStatus]) {
+    let mut family = by_table(text, tables);
+    family("tombolo_table_siblings", "gauge", "Keys with several values.", |t| t.siblings as u64);
+    let help = "Keys in conflict that wait for somebody to decide.";
+    family("tombolo_table_undecided", "gauge", help, |t| t.ledger.undecided as u64);
+    let help = "Conflicts noted in the ledger.";
+    family("tombolo_table_conflicts_total", "counter", help, |t| t.ledger.noted);
+    let help = "Conflicts that made room for newer ones.";
+    family("tombolo_table_ledger_dropped_total", "counter", help, |t| t.ledger.dropped);
+    let help = "Linked nodes of another island that the table is kept apart from.";
+    family("tombolo_table_held_apart", "gauge", help, |t| {
+        t.held.iter().filter(|held| held.apart).count() as u64
+    });
+}
+
+/// Writes one metric for every table.
+fn by_table<'a>(
+    text: &'a mut Text,
+    tables: &'a [TableStatus],
+) -> impl FnMut(&str, &str, &str, fn(&TableStatus) -> u64) + 'a {
+    move |name, kind, help, value| {
+        text.family(name, kind, help);
+        for table in tables {
+            text.sample(name, &[("table", &table.name)], value(table));
+        }
+    }
+}
+
+/// A node may have written several tables; one sample tells of it.
+fn clocks(text: &mut Text, clocks: &[ClockStatus]) {
+    let name = "tombolo_clock_ahead_ms";
+    text.family(name, "gauge", "How far a node's clock is ahead whose writes are not taken in.");
+    let mut furthest: BTreeMap<&str, u64> = BTreeMap::new();
+    for clock in clocks {
+        let ahead = furthest.entry(&clock.node).or_default();
+        *ahead = clock.ahead.max(*ahead);
+    }
+    for (node, ahead) in furthest {
+        text.sample(name, &[("node", &node)], ahead);
+    }
 }
 
 fn seconds(millis: u64) -> f64 {

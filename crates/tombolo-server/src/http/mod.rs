@@ -1,31 +1,39 @@
-//! The node over HTTP: health, readiness, metrics, status and drills.
+//! The node over HTTP: health, readiness, metrics, status, tables, conflicts and drills.
 //!
-//! Everything here is made from one [`tombolo::Status`], a snapshot in plain data, so no request
-//! can hold up a write. What JSON looks like is in [`view`] and nowhere else.
+//! What is shown is made from plain data that the library copies out, so no request can hold up a
+//! write for long. What JSON looks like is in [`view`] and nowhere else.
 
 mod accept;
 mod answer;
+mod asked;
+mod base64;
+mod conflicts;
+mod convergence;
 mod drills;
 mod metrics;
 mod ready;
+mod tables;
 pub mod view;
 
 #[cfg(test)]
 mod tests;
 
 use std::io;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tombolo::Node;
 
 use answer::Refused;
-use view::{ReadyView, StatusView, TablesView};
+use view::{ReadyView, StatusView};
 
 /// What the HTTP server may do beside showing the node.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,7 +53,8 @@ pub async fn run(
     settings: Settings,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    accept::serve(listener, router(Shown { node, settings }), shutdown).await
+    let walk = Arc::new(Semaphore::new(1));
+    accept::serve(listener, router(Shown { node, settings, walk }), shutdown).await
 }
 
 /// What the handlers see.
@@ -53,6 +62,8 @@ pub async fn run(
 struct Shown {
     node: Node,
     settings: Settings,
+    /// Held by whoever walks a whole table.
+    walk: Arc<Semaphore>,
 }
 
 fn router(shown: Shown) -> Router {
@@ -61,11 +72,22 @@ fn router(shown: Shown) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
-        .route("/api/v1/tables", get(tables))
+        .route("/api/v1/tables", get(tables::list))
+        .route("/api/v1/tables/create", post(tables::create))
+        .route("/api/v1/tables/alter", post(tables::alter))
+        .route("/api/v1/tables/approve", post(tables::approve))
+        .route("/api/v1/tables/choose", post(tables::choose))
+        .route("/api/v1/conflicts", get(conflicts::list))
+        .route("/api/v1/conflicts/resolve", post(conflicts::resolve))
+        .route("/api/v1/conflicts/undo", post(conflicts::undo))
+        .route("/api/v1/converged", get(convergence::converged))
+        .route("/api/v1/digest", get(convergence::digest))
         .route("/api/v1/drills/cut", post(drills::cut))
         .route("/api/v1/drills/heal", post(drills::heal))
+        .route("/api/v1/drills/rehearse", post(drills::rehearse))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_path)
+        .layer(middleware::from_fn(asked::same_origin))
         .with_state(shown)
 }
 
@@ -90,21 +112,21 @@ async fn status(State(shown): State<Shown>) -> Response {
     answer::json(StatusCode::OK, &StatusView::new(&status, tombolo::unix_millis()))
 }
 
-async fn tables(State(shown): State<Shown>) -> Response {
-    answer::json(StatusCode::OK, &TablesView::new(&shown.node.status()))
-}
-
 async fn unknown_path(uri: Uri) -> Refused {
     let error = format!(
-        "there is nothing at {}. There are /health, /ready, /metrics, /api/v1/status, \
-         /api/v1/tables, /api/v1/drills/cut?peer=NAME and /api/v1/drills/heal",
+        "there is nothing at {}. There are /health, /ready, /metrics and, below /api/v1/, status, \
+         tables, tables/create, tables/alter, tables/approve, tables/choose, conflicts, \
+         conflicts/resolve, conflicts/undo, converged, digest, drills/cut, drills/heal and \
+         drills/rehearse",
         uri.path()
     );
     Refused::new(StatusCode::NOT_FOUND, error)
 }
 
 async fn wrong_method(uri: Uri) -> Refused {
-    let method = if uri.path().starts_with("/api/v1/drills/") { "POST" } else { "GET" };
+    let changing = ["/api/v1/drills/", "/api/v1/tables/", "/api/v1/conflicts/"];
+    let changes = changing.iter().any(|prefix| uri.path().starts_with(prefix));
+    let method = if changes { "POST" } else { "GET" };
     let error = format!("{} answers to {method} only", uri.path());
     Refused::new(StatusCode::METHOD_NOT_ALLOWED, error)
 }

@@ -1,6 +1,6 @@
 use tombolo::{
-    Declaration, DiscoveryStatus, LinkStatus, MemberState, MemberStatus, Refusal, Status,
-    TableStatus, Verdict,
+    ClockStatus, Declaration, DiscoveryStatus, HeldStatus, LedgerStatus, LinkStatus, MemberState,
+    MemberStatus, PreviewStatus, ProgressStatus, Refusal, Status, SyncStatus, TableStatus, Verdict,
 };
 
 use super::view::{Json, StatusView};
@@ -34,7 +34,14 @@ fn status() -> Status {
         discovery: DiscoveryStatus { works: true, addresses: vec![], error: None },
         refusals: vec![Refusal { at: 5, peer: "n9".into(), reason: "wrong secret".into() }],
         cuts: vec![],
+        rehearsing: false,
+        leader: "n1".into(),
+        clocks: vec![clock("default", 200), clock("other", 300)],
     }
+}
+
+fn clock(table: &str, ahead: u64) -> ClockStatus {
+    ClockStatus { node: "n3".into(), table: table.into(), ahead, at: 9_000, count: 1 }
 }
 
 fn member(name: &str, is_self: bool) -> MemberStatus {
@@ -63,7 +70,20 @@ fn table(name: &str) -> TableStatus {
         unacknowledged: 0,
         writes: 8,
         conflict: None,
+        epoch: 2,
+        hidden: 3,
+        siblings: 4,
+        ledger: LedgerStatus { noted: 9, dropped: 1, undecided: 2, ..LedgerStatus::default() },
+        progress: None,
+        syncs: vec![SyncStatus { peer: "n2".into(), at: 5, brought: 1, removed: 2, conflicts: 3 }],
+        held: vec![held(true), held(false)],
     }
+}
+
+fn held(apart: bool) -> HeldStatus {
+    let keys = [vec![b"a".to_vec()], vec![vec![0xff]], vec![]];
+    let preview = PreviewStatus { looked: 7, adds: 1, updates: 2, deletes: 1, conflicts: 0, keys };
+    HeldStatus { peer: "n2".into(), since: 7, apart, preview: apart.then_some(preview) }
 }
 
 #[test]
@@ -83,8 +103,25 @@ fn what_is_missing_is_named() {
     let words = ["table default waits for the nodes known at the start"];
     assert_eq!(ready::missing(&status), words);
 
+    status.tables[0].progress = Some(progress());
+    let words = ["table default is filled: 41,200 of 100,000 records, about 3 s to go"];
+    assert_eq!(ready::missing(&status), words);
+    status.tables[0].progress = Some(ProgressStatus { remaining: None, ..progress() });
+    let words = ["table default is filled: 41,200 of 100,000 records"];
+    assert_eq!(ready::missing(&status), words);
+
     status.tables.clear();
     assert_eq!(ready::missing(&status), ["no table is there yet"]);
+}
+
+fn progress() -> ProgressStatus {
+    ProgressStatus {
+        expected: 100_000,
+        received: 41_200,
+        since: 1_000,
+        remaining: Some(2_500),
+        from: vec!["n2".into()],
+    }
 }
 
 #[test]
@@ -113,6 +150,7 @@ fn json_reads_back_and_keeps_fingerprints_exact() {
     let text = view.to_json();
     assert!(text.contains("\"fingerprint\": \"0123456789abcdef\""), "{text}");
     assert!(text.contains("\"policy\": \"last_writer_wins\""), "{text}");
+    assert!(text.contains("\"key_base64\": \"/w==\""), "{text}");
     let back: StatusView = serde_json::from_str(&text).unwrap();
     assert_eq!(back, view);
 }
@@ -138,7 +176,9 @@ fn every_metric_has_help_and_type_before_its_samples() {
 
 #[test]
 fn metrics_carry_what_the_status_says() {
-    let text = metrics::render(&status(), 11_000);
+    let mut status = status();
+    status.tables[0].progress = Some(progress());
+    let text = metrics::render(&status, 11_000);
     for line in [
         "tombolo_uptime_seconds 10",
         "tombolo_ready 1",
@@ -148,6 +188,17 @@ fn metrics_carry_what_the_status_says() {
         "tombolo_link_lag_ops{peer=\"n2\"} 3",
         "tombolo_link_round_trip_seconds{peer=\"n2\"} 0.00025",
         "tombolo_table_records{table=\"default\"} 7",
+        "tombolo_verdict{verdict=\"apart\"} 0",
+        "tombolo_table_epoch{table=\"default\"} 2",
+        "tombolo_table_hidden_records{table=\"default\"} 3",
+        "tombolo_table_siblings{table=\"default\"} 4",
+        "tombolo_table_undecided{table=\"default\"} 2",
+        "tombolo_table_conflicts_total{table=\"default\"} 9",
+        "tombolo_table_ledger_dropped_total{table=\"default\"} 1",
+        "tombolo_table_held_apart{table=\"default\"} 1",
+        "tombolo_sync_expected{table=\"default\"} 100000",
+        "tombolo_sync_received{table=\"default\"} 41200",
+        "tombolo_clock_ahead_ms{node=\"n3\"} 300",
         // The low 53 bits of 0x0123_4567_89ab_cdef.
         "tombolo_table_fingerprint{table=\"default\"} 920735923817967",
     ] {

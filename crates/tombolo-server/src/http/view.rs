@@ -4,14 +4,31 @@
 //! of the library are free to change. Times are milliseconds since the Unix epoch by the node's
 //! clock; 64-bit fingerprints are text, because a JSON number is a double to many readers.
 
+mod bytes;
+mod conflict;
+mod convergence;
+mod request;
+mod table;
+
+pub use bytes::{KeyView, ReceiptView, WrittenView};
+pub use conflict::{ConflictView, ConflictsView, KeyEventView, LedgerView, UndecidedView};
+pub use convergence::{
+    ConvergedView, DigestPartView, DigestView, StandingView, SumView, TableConvergedView,
+};
+pub(super) use request::{
+    ConflictsQuery, DeclareQuery, DigestQuery, NameQuery, RehearseQuery, ResolveQuery, TableQuery,
+    UndoQuery,
+};
+pub use table::{HeldView, PreviewView, ProgressView, SeenView, SyncView, TableView, TablesView};
+
 use serde::{Deserialize, Serialize};
-use tombolo::{LinkStatus, MemberState, MemberStatus, Refusal, Status, TableStatus, Verdict};
+use tombolo::{ClockStatus, LinkStatus, MemberState, MemberStatus, Refusal, Status, Verdict};
 
 /// A view that can be sent.
 pub trait Json: Serialize {
     /// The view as JSON with a line end.
     fn to_json(&self) -> String {
-        // Views hold texts, numbers, lists and no maps, so that encoding them cannot fail.
+        // Views hold texts, numbers, lists and maps from texts, so that encoding cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
@@ -19,7 +36,7 @@ pub trait Json: Serialize {
 impl<T: Serialize> Json for T {}
 
 /// `/api/v1/status`: the cluster as this node sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StatusView {
     /// The node's name.
     pub name: String,
@@ -33,7 +50,7 @@ pub struct StatusView {
     pub started: u64,
     /// When this was made; `since` and `last_heard` are to be compared with it.
     pub now: u64,
-    /// `alone`, `whole`, `converging` or `split`.
+    /// `alone`, `whole`, `converging`, `apart` or `split`.
     pub verdict: String,
     /// The verdict in words: what is missing, and who cannot hear whom.
     pub verdict_line: String,
@@ -53,6 +70,12 @@ pub struct StatusView {
     pub refusals: Vec<RefusalView>,
     /// The peers that drills keep this node cut off from.
     pub cuts: Vec<String>,
+    /// Whether a drill keeps every table apart from islands that come back.
+    pub rehearsing: bool,
+    /// The node that writes the outcomes of conflicts in this node's island.
+    pub leader: String,
+    /// The nodes whose writes are not taken in because their clocks are too far ahead.
+    pub clocks: Vec<ClockView>,
 }
 
 impl StatusView {
@@ -80,12 +103,15 @@ impl StatusView {
             },
             refusals: status.refusals.iter().map(RefusalView::new).collect(),
             cuts: status.cuts.clone(),
+            rehearsing: status.rehearsing,
+            leader: status.leader.clone(),
+            clocks: status.clocks.iter().map(ClockView::new).collect(),
         }
     }
 }
 
 /// One member.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MemberView {
     /// Its name.
     pub name: String,
@@ -118,7 +144,7 @@ impl MemberView {
 }
 
 /// One link of the node that was asked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LinkView {
     /// The peer.
     pub peer: String,
@@ -162,96 +188,8 @@ impl LinkView {
     }
 }
 
-/// `/api/v1/tables`: the tables of the node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TablesView {
-    /// The tables.
-    pub tables: Vec<TableView>,
-}
-
-impl TablesView {
-    /// The view of `status`.
-    pub fn new(status: &Status) -> Self {
-        Self { tables: status.tables.iter().map(TableView::new).collect() }
-    }
-}
-
-/// One table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TableView {
-    /// Its name.
-    pub name: String,
-    /// Its shape, such as `set`.
-    pub kind: String,
-    /// What becomes of concurrent writes, such as `last_writer_wins`.
-    pub policy: String,
-    /// What readers see of a down node's records, such as `keep`.
-    pub owner_down: String,
-    /// After how many milliseconds a record expires that has no expiry of its own.
-    pub ttl_millis: Option<u64>,
-    /// Live records.
-    pub records: usize,
-    /// Deletes and expired records that are not yet known to be everywhere.
-    pub tombstones: usize,
-    /// The fingerprint of the live records, 16 hexadecimal digits.
-    pub fingerprint: String,
-    /// Per origin, how many of its operations are taken in without a gap.
-    pub seen: Vec<SeenView>,
-    /// Whether the table takes writes.
-    pub writable: bool,
-    /// Whether it is synced with every linked peer.
-    pub complete: bool,
-    /// The peers that it is not synced with.
-    pub missing: Vec<String>,
-    /// Writes of this node that some linked peer did not acknowledge yet.
-    pub unacknowledged: u64,
-    /// Writes and deletes made at this node.
-    pub writes: u64,
-    /// Both declarations, when another node declares the table differently.
-    pub conflict: Option<String>,
-}
-
-impl TableView {
-    fn new(table: &TableStatus) -> Self {
-        let declaration = &table.declaration;
-        let seen = table.seen.iter();
-        Self {
-            name: table.name.clone(),
-            kind: declaration.kind.to_string(),
-            policy: declaration.policy.to_string(),
-            owner_down: declaration.owner_down.to_string(),
-            ttl_millis: declaration.ttl,
-            records: table.records,
-            tombstones: table.tombstones,
-            fingerprint: format!("{:016x}", table.fingerprint),
-            seen: seen.map(|(origin, up_to)| SeenView::new(origin, *up_to)).collect(),
-            writable: table.writable,
-            complete: table.complete,
-            missing: table.missing.clone(),
-            unacknowledged: table.unacknowledged,
-            writes: table.writes,
-            conflict: table.conflict.clone(),
-        }
-    }
-}
-
-/// How much of one origin a table has taken in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SeenView {
-    /// The node, as `name@started` when the incarnation is not the newest of its name.
-    pub origin: String,
-    /// The highest sequence number below which nothing is missing.
-    pub up_to: u64,
-}
-
-impl SeenView {
-    fn new(origin: &str, up_to: u64) -> Self {
-        Self { origin: origin.to_owned(), up_to }
-    }
-}
-
 /// Where other nodes are looked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DiscoveryView {
     /// Whether the last question was answered.
     pub works: bool,
@@ -262,7 +200,7 @@ pub struct DiscoveryView {
 }
 
 /// A link that was refused.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RefusalView {
     /// When.
     pub at: u64,
@@ -278,8 +216,35 @@ impl RefusalView {
     }
 }
 
+/// A node whose clock is too far ahead.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClockView {
+    /// The node.
+    pub node: String,
+    /// The table that it wrote.
+    pub table: String,
+    /// By how many milliseconds its last write was ahead.
+    pub ahead_ms: u64,
+    /// When that was met last.
+    pub at: u64,
+    /// How many such writes were met; one that came again counts again.
+    pub count: u64,
+}
+
+impl ClockView {
+    fn new(clock: &ClockStatus) -> Self {
+        Self {
+            node: clock.node.clone(),
+            table: clock.table.clone(),
+            ahead_ms: clock.ahead,
+            at: clock.at,
+            count: clock.count,
+        }
+    }
+}
+
 /// `/ready`: whether the node is ready, and what is missing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReadyView {
     /// Whether it is.
     pub ready: bool,
@@ -288,14 +253,16 @@ pub struct ReadyView {
 }
 
 /// The answer to a drill.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DrillView {
     /// The peers that this node is cut off from now.
     pub cuts: Vec<String>,
+    /// Whether every table is kept apart from islands that come back.
+    pub rehearsing: bool,
 }
 
 /// Why a request was refused.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ErrorView {
     /// The reason, and what to do.
     pub error: String,
@@ -303,6 +270,7 @@ pub struct ErrorView {
 
 /// What `/api/v1/drills/cut` takes.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CutQuery {
     pub(super) peer: Option<String>,
 }
@@ -313,6 +281,7 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Alone => "alone",
         Verdict::Whole => "whole",
         Verdict::Converging => "converging",
+        Verdict::Apart => "apart",
         Verdict::Split => "split",
     }
 }

@@ -1,7 +1,9 @@
 //! Why a command was refused, in Redis's own words where Redis has some.
 
 use thiserror::Error;
-use tombolo::WriteError;
+use tombolo::{CreateError, Kind, NotOrdered, WriteError};
+
+use crate::operate::Trouble;
 
 /// The error reply of one command, code first. Unless a variant says otherwise nothing was done.
 #[derive(Debug, Error)]
@@ -26,6 +28,16 @@ pub(crate) enum Failure {
     TooLarge { size: usize, limit: usize },
     #[error("ERR {size} bytes in one request are over the limit of {limit}; nothing was done")]
     RequestTooLarge { size: usize, limit: usize },
+    #[error(
+        "WRONGTYPE the table is kind={0}, and this command is for kind=bag; SELECT such a table, or \
+         make one: TOMBOLO CREATE name KIND bag"
+    )]
+    NeedsBag(Kind),
+    #[error(
+        "WRONGTYPE the table is kind=bag, which has no single values; use SADD, SREM, SMEMBERS, \
+         SISMEMBER, SCARD and DEL, or SELECT a table of another kind"
+    )]
+    NeedsValues,
     #[error("ERR this node has stopped and takes no more writes")]
     Stopped,
     /// Everything that is said in one place only.
@@ -34,6 +46,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// A word that is none of the options of a command, or one whose value is missing.
+    pub(crate) fn option(word: &[u8], known: &str) -> Failure {
+        let word = quoted(word, 128);
+        Failure::Other(format!(
+            "ERR syntax error at '{word}': after it or in its place goes {known}"
+        ))
+    }
+
     pub(crate) fn other(text: impl Into<String>) -> Failure {
         Failure::Other(text.into())
     }
@@ -44,8 +64,30 @@ impl From<WriteError> for Failure {
         match error {
             WriteError::NotReady => Failure::Loading,
             WriteError::TooLarge { size, limit } => Failure::TooLarge { size, limit },
+            kind @ WriteError::Kind(_) => Failure::Other(format!("WRONGTYPE {kind}")),
             WriteError::Stopped => Failure::Stopped,
         }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Write(error) => error.into(),
+            other => Failure::Other(format!("ERR {other}")),
+        }
+    }
+}
+
+impl From<CreateError> for Failure {
+    fn from(error: CreateError) -> Failure {
+        Failure::Other(format!("ERR {error}"))
+    }
+}
+
+impl From<NotOrdered> for Failure {
+    fn from(error: NotOrdered) -> Failure {
+        Failure::Other(format!("WRONGTYPE {error}"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tombolo::{AckTimeout, Receipt};
 
-use super::{Settings, reply::Reply, session::Session};
+use super::{reply::Reply, session::Session};
 
 /// The reply of one write.
 struct Mark {
@@ -53,7 +53,7 @@ impl Marks {
             let asked = table.acknowledged(mark.receipt, settings.ack, Duration::ZERO).await;
             if let Err(lacking) = asked {
                 rebuilt.raw(&reply.bytes()[copied..mark.start]);
-                rebuilt.error(&refusal(&lacking, settings));
+                rebuilt.error(&refusal(&lacking, settings.ack_timeout));
                 copied = mark.end;
             }
         }
@@ -62,12 +62,13 @@ impl Marks {
     }
 }
 
-fn refusal(lacking: &AckTimeout, settings: &Settings) -> String {
+/// What a client hears of a write that not enough others have after `waited`.
+pub(crate) fn refusal(lacking: &AckTimeout, waited: Duration) -> String {
     format!(
         "NOACK applied here, but acknowledged only by [{}] within {} ms, missing [{}]; \
          it goes on replicating",
         lacking.by.join(", "),
-        settings.ack_timeout.as_millis(),
+        waited.as_millis(),
         lacking.missing.join(", "),
     )
 }

@@ -20,6 +20,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tombolo::{Ack, CreateError, Declaration, Node};
 
+use crate::declare::declare;
+
 use self::{
     connection::Connection,
     registry::Card,
@@ -90,7 +92,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), CreateError> {
     let declaration = Declaration::default();
-    let table = Shared::declare(&node, DEFAULT_TABLE, declaration, Duration::ZERO).await?;
+    let table = declare(&node, DEFAULT_TABLE, declaration, Duration::ZERO).await?;
     let port = listener.local_addr().map_or(0, |address| address.port());
     let shared = Arc::new(Shared::new(node, table, settings, port));
     let mut connections = JoinSet::new();

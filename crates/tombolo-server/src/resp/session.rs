@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tombolo::{RawTable, Receipt, WriteError};
+use tombolo::{Kind, RawTable, Receipt, WriteError};
 
 use super::{registry::Card, shared::Shared};
 
@@ -19,6 +19,8 @@ pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
     pub(crate) card: Arc<Card>,
     pub(crate) table: RawTable,
+    /// The kind of the selected table: it cannot be altered, and every command asks for it.
+    pub(crate) kind: Kind,
     pub(crate) authenticated: bool,
     /// The number of the latest command, for CLIENT LIST.
     pub(crate) command: u16,
@@ -27,6 +29,10 @@ pub(crate) struct Session {
     slot: Option<usize>,
     /// The latest write of the command that is being executed.
     fresh: Option<Receipt>,
+    /// The table of that write, if it is not the selected one.
+    elsewhere: Option<RawTable>,
+    /// Where the table of this connection's latest write is in `written`.
+    latest: Option<usize>,
 }
 
 impl Session {
@@ -37,18 +43,22 @@ impl Session {
         Session {
             shared,
             card,
+            kind: table.kind(),
             table,
             authenticated,
             command: u16::MAX,
             written: Vec::new(),
             slot: None,
             fresh: None,
+            elsewhere: None,
+            latest: None,
         }
     }
 
     pub(crate) fn select(&mut self, table: RawTable) {
         self.card.details().table = table.name().to_owned();
-        self.slot = self.written.iter().position(|w| w.table.name() == table.name());
+        self.slot = self.place_of(&table);
+        self.kind = table.kind();
         self.table = table;
     }
 
@@ -77,22 +87,44 @@ impl Session {
         self.fresh = Some(receipt);
     }
 
+    /// Notes a write to any table.
+    pub(crate) fn wrote_to(&mut self, table: RawTable, receipt: Receipt) {
+        self.elsewhere = (table.name() != self.table.name()).then_some(table);
+        self.wrote(receipt);
+    }
+
     /// The latest write of the command that has just been executed, and the place of its table.
     pub(crate) fn take_written(&mut self) -> Option<(usize, Receipt)> {
         let receipt = self.fresh.take()?;
-        let slot = match self.slot {
-            Some(slot) => {
-                self.written[slot].latest = receipt;
-                self.written[slot].awaited = true;
-                slot
-            }
-            None => {
-                let table = self.table.clone();
-                self.written.push(Written { table, latest: receipt, awaited: true });
-                *self.slot.insert(self.written.len() - 1)
-            }
+        let slot = match self.elsewhere.take() {
+            Some(table) => self.place_of(&table).unwrap_or_else(|| self.place_for(table, receipt)),
+            None => match self.slot {
+                Some(slot) => slot,
+                None => {
+                    let slot = self.place_for(self.table.clone(), receipt);
+                    *self.slot.insert(slot)
+                }
+            },
         };
+        self.written[slot].latest = receipt;
+        self.written[slot].awaited = true;
+        self.latest = Some(slot);
         Some((slot, receipt))
+    }
+
+    fn place_of(&self, table: &RawTable) -> Option<usize> {
+        self.written.iter().position(|written| written.table.name() == table.name())
+    }
+
+    fn place_for(&mut self, table: RawTable, latest: Receipt) -> usize {
+        self.written.push(Written { table, latest, awaited: true });
+        self.written.len() - 1
+    }
+
+    /// This connection's latest write of all, and its table.
+    pub(crate) fn latest_write(&self) -> Option<(&RawTable, Receipt)> {
+        let written = &self.written[self.latest?];
+        Some((&written.table, written.latest))
     }
 
     pub(crate) fn written_table(&self, slot: usize) -> &RawTable {

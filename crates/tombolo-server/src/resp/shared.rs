@@ -3,10 +3,10 @@
 use std::{
     hash::{BuildHasher, RandomState},
     sync::atomic::AtomicU64,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use tombolo::{CreateError, Declaration, Node, RawTable};
+use tombolo::{Node, RawTable};
 
 use super::{Settings, registry::Registry};
 
@@ -14,8 +14,6 @@ use super::{Settings, registry::Registry};
 pub(crate) const DEFAULT_TABLE: &str = "default";
 /// SELECT takes numbers below this.
 pub(crate) const DATABASES: i64 = 16;
-/// How long SELECT and TOMBOLO CREATE wait for a table that peers have to send first.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The version of Redis whose behaviour this server follows, for clients that ask.
 pub(crate) const REDIS_VERSION: &str = "7.0.15";
 
@@ -46,20 +44,6 @@ impl Shared {
             connections_received: AtomicU64::new(0),
             connections_rejected: AtomicU64::new(0),
             commands_processed: AtomicU64::new(0),
-        }
-    }
-
-    /// Declares a table, and waits a while until it may be written; it may take longer if the
-    /// peers have to send it first, and data commands are answered with LOADING meanwhile.
-    pub(crate) async fn declare(
-        node: &Node,
-        name: &str,
-        declaration: Declaration,
-        patience: Duration,
-    ) -> Result<RawTable, CreateError> {
-        match tokio::time::timeout(patience, node.create_table(name, declaration)).await {
-            Ok(created) => created,
-            Err(_) => node.raw_table(name).ok_or(CreateError::Stopped),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the core counts beside its store agrees with a walk of the store.
 //!
 //! `len`, the tombstones, the live dots, the sums and the fingerprint of section 2 of the design;
-//! rule 7: one event a key; `removed_ahead` holds nothing that is covered; every entry is what its
+//! rule 7: one event a key in a table that was always last-writer-wins; `removed_ahead` holds nothing that is covered; every entry is what its
 //! writer wrote, or the tombstone that it became when it expired.
 
 use super::{Checked, View};
@@ -20,18 +20,26 @@ fn compare<S: Store + Default>(view: &View<'_, S>, table: &Table<S>) -> Option<S
     let mut live: BTreeMap<Incarnation, DotSet> = BTreeMap::new();
     let mut sums: BTreeMap<Incarnation, u64> = BTreeMap::new();
     let mut values = 0;
-    for (_, entry) in &view.entries {
+    let mut keys: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for (key, entry) in &view.entries {
         live.entry(entry.dot.origin).or_default().insert(entry.dot.seq);
         if entry.value.is_some() {
             values += 1;
+            *keys.entry(key).or_default() += 1;
             let sum = sums.entry(entry.dot.origin).or_default();
             *sum = sum.wrapping_add(fingerprint_of(entry.dot));
         }
     }
     let tombstones = view.entries.len() - values;
-    if (table.len(), table.tombstones()) != (values, tombstones) {
-        let (len, kept) = (table.len(), table.tombstones());
-        return Some(format!("{len} values and {kept} tombstones, but {values}, {tombstones}"));
+    let siblings = keys.values().filter(|values| **values > 1).count();
+    let counted = (table.len(), table.tombstones(), table.sibling_keys());
+    let walked = (keys.len(), tombstones, siblings);
+    if counted != walked {
+        let what = "keys with a value, tombstones, keys with siblings";
+        return Some(format!("{what}: {counted:?}, but {walked:?}"));
+    }
+    if table.alarms() > siblings || table.alarms() != table.undecided(&[], usize::MAX).len() {
+        return Some(format!("{} alarms, but {siblings} keys with siblings", table.alarms()));
     }
     let total = sums.values().fold(0u64, |sum, one| sum.wrapping_add(*one));
     if table.fingerprint() != total {
@@ -60,7 +68,8 @@ fn compare<S: Store + Default>(view: &View<'_, S>, table: &Table<S>) -> Option<S
 fn integrity<S: Store + Default>(view: &View<'_, S>) -> Checked {
     for (at, (key, entry)) in view.entries.iter().enumerate() {
         let written = view.log.find(entry.dot).filter(|op| {
-            let same = op.stamp == entry.stamp && op.expires == entry.expires && op.key == *key;
+            let made = (op.stamp, op.mark, op.expires) == (entry.stamp, entry.mark, entry.expires);
+            let same = made && op.key == *key;
             let expired = entry.value.is_none() && op.expires.is_some();
             same && (op.value == entry.value || expired)
         });
@@ -68,7 +77,7 @@ fn integrity<S: Store + Default>(view: &View<'_, S>) -> Checked {
             let text = format!("{key:?} holds {entry:?}, which nobody wrote");
             return Err(view.violation("bookkeeping", text));
         }
-        if view.entries[..at].iter().any(|(other, _)| other == key) {
+        if view.log.is_always_lww() && view.entries[..at].iter().any(|(other, _)| other == key) {
             let text = format!("{key:?} holds more than one event");
             return Err(view.violation("bookkeeping", text));
         }

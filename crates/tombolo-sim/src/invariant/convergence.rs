@@ -27,7 +27,7 @@ pub(super) fn check<S: Store + Default>(world: &World<S>) -> Checked {
         }
     }
     let Some(first) = alive.first() else { return Ok(()) };
-    for number in 0..world.config.tables {
+    for number in 0..world.config.tables.len() {
         let table = TableId::of(&World::<S>::table_name(number));
         let expected = content(world, *first, table);
         for other in &alive[1..] {

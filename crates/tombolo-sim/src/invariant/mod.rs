@@ -4,21 +4,31 @@
 //! everything was healed and has settled.
 
 mod acks;
+pub(crate) mod apart;
 mod bookkeeping;
 mod causal;
+mod concluded;
 mod convergence;
 mod dead_for_ever;
 mod fresh;
+mod hide;
+mod ledger;
 mod loss;
 mod memory;
 mod newest_wins;
+mod once;
+mod parked;
 mod removed_ahead;
+mod same_view;
 mod survival;
 mod tombstones;
 mod zombie;
 
+pub use hide::is_hidden;
+
 use crate::oracle::{Log, Op};
 use crate::process::Process;
+use crate::sight::Sight;
 use crate::world::World;
 use std::fmt;
 use tombolo_core::{Dot, Entry, Store, TableId, VersionVector};
@@ -110,12 +120,22 @@ pub fn check<S: Store + Default>(world: &mut World<S>) -> Checked {
             bookkeeping::check(&view)?;
             zombie::check(&view)?;
             removed_ahead::check(&view)?;
+            hide::check(&view)?;
+            let hidden = view.process.look(table, |t| t.hidden()).unwrap_or(0);
+            parked::check(world, &view)?;
             loss::check(world, &view)?;
             if !world.config.forgetting {
                 newest_wins::check(&view)?;
             }
             let lives = dead_for_ever::check(&view)?;
             let told = acks::check(world, &view)?;
+            let banished = hide::banished(&view, &lives);
+            if banished {
+                world.sight(Sight::Banished);
+            }
+            if hidden > 0 {
+                world.sight(Sight::Hidden);
+            }
             dead_for_ever::remember(world, process, table, lives);
             acks::remember(world, process, table, told)?;
         }
@@ -134,17 +154,25 @@ pub fn check_write<S: Store + Default>(
     let log = world.oracle.logs.get(&table).unwrap_or(&empty);
     let view = View::of(world, process, table, log);
     fresh::check(&view)?;
-    causal::check(&view, op)
+    causal::check(&view, op)?;
+    once::check(&view, op)?;
+    concluded::check(world, &view, op)
 }
 
 /// Checks what must hold when everything was healed and has settled.
 pub fn check_end<S: Store + Default>(world: &World<S>) -> Checked {
     convergence::check(world)?;
+    same_view::check(world)?;
     survival::check(world)?;
+    hide::check_end(world)?;
+    ledger::check(world)?;
     tombstones::check(world)
 }
 
 /// Whether it all looks settled, so that waiting longer changes nothing that is checked.
 pub fn is_settled<S: Store + Default>(world: &World<S>) -> bool {
-    convergence::check(world).is_ok() && tombstones::check(world).is_ok()
+    convergence::check(world).is_ok()
+        && tombstones::check(world).is_ok()
+        && hide::check_end(world).is_ok()
+        && same_view::check(world).is_ok()
 }

@@ -3,6 +3,9 @@
 //!
 //! Left out is what rule 7 does not promise: the write of a process that began alone and had not
 //! met anybody (rule 1), and one of a process that a node had not met when it dropped the delete.
+//!
+//! In a table that was altered an event removes what is older if the last writer won in any of the
+//! epochs from the older to the newer.
 
 use super::{Checked, View};
 use tombolo_core::Store;
@@ -10,10 +13,10 @@ use tombolo_core::Store;
 pub(super) fn check<S: Store + Default>(view: &View<'_, S>) -> Checked {
     for (key, entry) in view.entries.iter().filter(|(_, entry)| entry.value.is_some()) {
         for op in view.log.newest_first(key) {
-            if op.dot == entry.dot || op.rank() < (entry.stamp, entry.dot) {
+            if op.dot == entry.dot || op.rank() < entry.as_ref().rank() {
                 break;
             }
-            if !view.has(op.dot) {
+            if !view.has(op.dot) || !view.log.must_beat(entry.mark.epoch, op.mark.epoch) {
                 continue;
             }
             // The newest that was seen stands for all that it superseded in turn.

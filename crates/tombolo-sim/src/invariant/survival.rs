@@ -1,11 +1,12 @@
 //! The promise of the design (section 3): "no acknowledged write is lost while one node that
 //! acknowledged it lives". The writer's own word counts too: a write is on its own node at once.
 //!
-//! After the heal such a value is on every survivor, or something newer of its key is known there,
-//! or it expired.
+//! After the heal such a value is on every survivor, or something that took its place is known
+//! there (see [`loss`](super::loss)), or it expired, or its owner has a successor in a table that
+//! hides.
 
+use super::loss::is_accounted_for;
 use super::{Checked, View};
-use crate::oracle::Op;
 use crate::world::World;
 use tombolo_core::Store;
 
@@ -17,13 +18,12 @@ pub(super) fn check<S: Store + Default>(world: &World<S>) -> Checked {
             let view = View::of(world, *process, *table, log);
             for op in log.iter().filter(|op| op.value.is_some()) {
                 let held = lives(&op.dot.origin) || op.held_by.iter().any(lives);
-                if !held || view.is_live(op.dot) || world.oracle.may_be_over(op.expires) {
+                let banished = log.ever_hid() && world.is_superseded(op.dot.origin);
+                let over = world.oracle.may_be_over(op.expires);
+                if !held || banished || over || view.is_live(op.dot) {
                     continue;
                 }
-                let newer = log.newest_first(&op.key).take_while(|o| o.rank() > op.rank());
-                let is_delete = |o: &Op| o.value.is_none() || world.oracle.may_be_over(o.expires);
-                let forgotten = |o: &Op| world.config.forgetting && is_delete(o);
-                if !{ newer }.any(|o| view.knows(o.dot) || forgotten(o)) {
+                if !is_accounted_for(world, &view, op) {
                     let text = format!("{op:?} was acknowledged and is lost");
                     return Err(view.violation("acknowledged writes survive", text));
                 }

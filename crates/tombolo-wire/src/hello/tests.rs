@@ -36,7 +36,7 @@ fn a_node_of_the_cluster_with_a_good_clock_may_go_on() {
 #[test]
 fn another_protocol_or_cluster_is_refused_with_both_values() {
     let protocol = 9;
-    let refusal = Refusal::Protocol { ours: 1, theirs: 9 };
+    let refusal = Refusal::Protocol { ours: PROTOCOL, theirs: 9 };
     assert_eq!(check(&Hello { protocol, ..hello() }), Err(refusal));
 
     let cluster = "test".to_owned();
@@ -127,7 +127,7 @@ fn a_proof_is_an_ordinary_keyed_hash() {
     let proof =
         proof(&Secret::from("shibboleth"), Role::Dialer, &hello(), &welcome(&Secret::none()));
     let hex: String = proof.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, "35c20afd27301b5fb00516b643a93e2fbadf51603a8b198d91f08102600e5114");
+    assert_eq!(hex, "fd45c5f5eec0e787a5db9badbc26ae47ad7675a1e1f7faab86d486e3e583aec7");
 }
 
 #[test]

@@ -4,8 +4,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use tombolo_core::{
-    Chunk, ChunkKey, Declaration, Dot, DotSet, Entry, Incarnation, LiveSet, Member, Message,
-    Millis, NodeId, Stamp, SyncBody, TableId, VersionVector,
+    Ask, Begin, Chunk, ChunkKey, DIGEST_PARTS, Declaration, Dot, DotSet, Entry, Epochs,
+    Incarnation, Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId, OwnerDown, Past,
+    Policy, Purpose, Rest, Stamp, SyncBody, TableId, VersionVector, Versioned,
 };
 use tombolo_wire::hello::{Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome};
 
@@ -35,11 +36,16 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..200)
 }
 
+fn mark() -> impl Strategy<Value = Mark> {
+    (prop_oneof![Just(0), any::<u8>()], any::<bool>())
+        .prop_map(|(epoch, outcome)| Mark { epoch, outcome })
+}
+
 pub fn entry() -> impl Strategy<Value = Entry> {
     let value = option::of(bytes().prop_map(Box::from));
     let expires = option::of(number().prop_map(Millis));
-    (dot(), number().prop_map(Stamp), expires, value)
-        .prop_map(|(dot, stamp, expires, value)| Entry { dot, stamp, expires, value })
+    (dot(), number().prop_map(Stamp), mark(), expires, value)
+        .prop_map(|(dot, stamp, mark, expires, value)| Entry { dot, stamp, mark, expires, value })
 }
 
 pub fn op() -> impl Strategy<Value = Op> {
@@ -76,20 +82,44 @@ fn chunk() -> impl Strategy<Value = Chunk> {
     (vector(), vec(key, 0..6)).prop_map(|(seen_since, keys)| Chunk { seen_since, keys })
 }
 
+fn purpose() -> impl Strategy<Value = Purpose> {
+    let part = |(of, index): (u32, prop::sample::Index)| Purpose::Fill {
+        index: index.index(of as usize) as u32,
+        of,
+    };
+    prop_oneof![
+        Just(Purpose::Join),
+        (prop_oneof![1u32..9, 1..=u32::MAX], any::<prop::sample::Index>()).prop_map(part),
+        Just(Purpose::Look),
+    ]
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let live_beyond = btree_map(incarnation(), dot_set(), 0..4);
+    let sums = btree_map(incarnation(), any::<u64>(), 0..4);
+    let whole = vec(any::<u8>(), 0..9);
+    let rest = (whole, vec(any::<u64>(), DIGEST_PARTS));
+    let rest = option::of(rest.prop_map(|(whole, sums)| Rest { whole, sums }));
+    (vector(), rest, live_beyond, sums, purpose()).prop_map(
+        |(seen, rest, live_beyond, sums, purpose)| Ask { seen, rest, live_beyond, sums, purpose },
+    )
+}
+
+/// Unlike in a vector, an origin may have reached nothing.
+fn begin() -> impl Strategy<Value = Begin> {
+    let seen = btree_map(incarnation(), prop_oneof![Just(0), number()], 0..8);
+    (seen, number().prop_map(Stamp), any::<u64>(), number())
+        .prop_map(|(seen, clock, fingerprint, lacking)| Begin { seen, clock, fingerprint, lacking })
+}
+
 fn sync_body() -> impl Strategy<Value = SyncBody> {
-    let ask = (
-        vector(),
-        btree_map(incarnation(), dot_set(), 0..4),
-        btree_map(incarnation(), any::<u64>(), 0..4),
-    );
-    let ask = ask.prop_map(|(seen, live_beyond, sums)| SyncBody::Ask { seen, live_beyond, sums });
     let live = (incarnation(), dot_set()).prop_map(|(origin, live)| LiveSet { origin, live });
     let done = (vec(live, 0..4), vec(dot(), 0..8))
         .prop_map(|(live, removed_ahead)| SyncBody::Done { live, removed_ahead });
     prop_oneof![
-        ask,
-        (vector(), number())
-            .prop_map(|(seen, clock)| SyncBody::Begin { seen, clock: Stamp(clock) }),
+        ask().prop_map(SyncBody::Ask),
+        vec(any::<u8>(), 0..9).prop_map(|parts| SyncBody::AskMore { parts }),
+        begin().prop_map(SyncBody::Begin),
         chunk().prop_map(SyncBody::Chunk),
         done,
     ]
@@ -116,12 +146,48 @@ pub fn members() -> impl Strategy<Value = Vec<Member>> {
     vec(member(), 0..5)
 }
 
+/// What may stand in a policy, up to the longest.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z0-9/:._é€-]{1,40}", "[a-z/]{200}"]
+}
+
+pub fn policy() -> impl Strategy<Value = Policy> {
+    prop_oneof![
+        Just(Policy::LastWriterWins),
+        Just(Policy::Newest),
+        Just(Policy::MergeOnly),
+        (word(), option::of(word()))
+            .prop_map(|(field, per)| Policy::LastVersion(Versioned { field, per })),
+        option::of(word()).prop_map(|per| Policy::LastModified { per }),
+        word().prop_map(Policy::Resolve),
+        Just(Policy::Ignore),
+        Just(Policy::YieldIsland),
+    ]
+}
+
+fn declaration() -> impl Strategy<Value = Declaration> {
+    let kind = prop_oneof![Just(Kind::Set), Just(Kind::OrderedSet), Just(Kind::Bag)];
+    let owner_down = prop_oneof![Just(OwnerDown::Keep), Just(OwnerDown::Hide)];
+    let merge = prop_oneof![Just(Merge::Auto), Just(Merge::Hold)];
+    let ttl = option::of(number().prop_map(|ttl| ttl.max(1)));
+    (kind, policy(), owner_down, merge, ttl).prop_map(|(kind, policy, owner_down, merge, ttl)| {
+        Declaration { kind, policy, owner_down, merge, ttl }
+    })
+}
+
+fn epochs() -> impl Strategy<Value = Epochs> {
+    let past = any::<(u64, bool)>()
+        .prop_map(|(declaration, last_writer_wins)| Past { declaration, last_writer_wins });
+    let past = prop_oneof![9 => vec(past.clone(), 0..4), 1 => vec(past, 250..=Epochs::MOST)];
+    past.prop_map(|past| Epochs::from_past(past).unwrap())
+}
+
 pub fn message() -> impl Strategy<Value = Message> {
     let table = || number().prop_map(TableId);
     let report = (table(), incarnation(), vector(), any::<u64>());
     prop_oneof![
-        1 => (".{0,30}", proptest::option::of(1..u64::MAX)).prop_map(|(name, ttl)| {
-            Message::Declare { name, declaration: Declaration { ttl, ..Declaration::default() } }
+        2 => (".{0,30}", declaration(), epochs()).prop_map(|(name, declaration, epochs)| {
+            Message::Declare { name, declaration, epochs }
         }),
         1 => (table(), number()).prop_map(|(table, seq)| Message::Attach { table, seq }),
         1 => (table(), number()).prop_map(|(table, seq)| Message::Ack { table, seq }),
@@ -135,6 +201,9 @@ pub fn message() -> impl Strategy<Value = Message> {
             about,
             seen,
             fingerprint,
+        }),
+        1 => (table(), any::<u32>(), ".{0,30}").prop_map(|(table, members, lowest)| {
+            Message::Apart { table, members, lowest }
         }),
         1 => members().prop_map(Message::Members),
         1 => bytes().prop_map(Message::Swim),

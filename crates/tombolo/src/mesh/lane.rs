@@ -84,18 +84,20 @@ impl Lane {
         }
     }
 
-    /// Queues a message, encoded by `encode`. A peer that makes us say more than it ever reads
-    /// loses the connection.
-    pub(crate) fn push_message(&self, encode: impl FnOnce(&mut Vec<u8>)) {
+    /// Queues a message, encoded by `encode`, and returns how long it is. A peer that makes us say
+    /// more than it ever reads loses the connection.
+    pub(crate) fn push_message(&self, encode: impl FnOnce(&mut Vec<u8>)) -> usize {
         let mut queue = self.queue.lock();
         if queue.messages.len() > MESSAGE_LIMIT {
             self.failed.store(true, Relaxed);
             self.blocked.notify_one();
-            return;
+            return 0;
         }
         let before = queue.messages.len();
         encode(&mut queue.messages);
-        self.waiting.fetch_add((queue.messages.len() - before) as u64, Relaxed);
+        let bytes = queue.messages.len() - before;
+        self.waiting.fetch_add(bytes as u64, Relaxed);
+        bytes
     }
 
     /// Queues an encoded op. False if this is the first of a run that is dropped because the

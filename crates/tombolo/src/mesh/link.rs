@@ -63,18 +63,19 @@ impl Link {
     }
 
     /// Queues a message on its lane, and flushes the lane that nothing else may hold up.
-    pub(crate) fn send(&self, message: &Message) {
+    pub(crate) fn send(&self, message: &Message) -> usize {
+        let encode = |out: &mut Vec<u8>| tombolo_wire::encode_message(out, message);
         match message {
             Message::Members(_) | Message::Report { .. } | Message::Swim(_) => {
-                self.control.push_message(|out| tombolo_wire::encode_message(out, message));
+                let bytes = self.control.push_message(encode);
                 self.flush_control();
+                bytes
             }
             Message::Declare { .. }
             | Message::Attach { .. }
             | Message::Ack { .. }
-            | Message::Sync { .. } => {
-                self.data.push_message(|out| tombolo_wire::encode_message(out, message));
-            }
+            | Message::Apart { .. }
+            | Message::Sync { .. } => self.data.push_message(encode),
         }
     }
 

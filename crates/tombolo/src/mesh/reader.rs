@@ -171,8 +171,10 @@ fn take_in_ops(
         }
         Ok(())
     })?;
-    if arrival == Arrival::Gap {
-        shell.handle(Event::Gap { from, table: id });
+    match arrival {
+        Arrival::InOrder => {}
+        Arrival::Gap => shell.handle(Event::Gap { from, table: id }),
+        Arrival::Parked => shell.clock_ahead(&link.peer.name, &table),
     }
     Ok(Some(table))
 }

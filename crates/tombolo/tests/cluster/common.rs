@@ -73,4 +73,13 @@ pub fn value(table: &RawTable, key: &[u8]) -> Option<Vec<u8>> {
     table.read(key, |record| record.map(|record| record.value.to_vec()))
 }
 
+pub fn cut_apart(one: &[Node], other: &[Node]) {
+    for a in one {
+        for b in other {
+            a.cut(b.name()).unwrap();
+            b.cut(a.name()).unwrap();
+        }
+    }
+}
+
 pub const PATIENCE: Duration = Duration::from_secs(10);

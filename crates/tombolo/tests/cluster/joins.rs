@@ -1,14 +1,5 @@
-use crate::common::{PATIENCE, cluster, equal, start, tables, until, value, whole};
+use crate::common::{PATIENCE, cluster, cut_apart, equal, start, tables, until, value, whole};
 use tombolo::{Ack, Declaration, Node, RawTable};
-
-fn cut_apart(one: &[Node], other: &[Node]) {
-    for a in one {
-        for b in other {
-            a.cut(b.name()).unwrap();
-            b.cut(a.name()).unwrap();
-        }
-    }
-}
 
 async fn write(table: &RawTable, key: &[u8], new: &[u8]) {
     let receipt = table.put(key, new, None).unwrap();

@@ -1,6 +1,9 @@
 //! Real nodes over real sockets, in one process.
 
+mod answers;
 mod common;
+mod healing;
+mod inherited;
 mod joins;
 mod membership;
 mod writes;

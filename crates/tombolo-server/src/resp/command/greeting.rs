@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tombolo::Declaration;
 
+use crate::declare::{PATIENCE, declare};
+
 use super::{
     super::{
         failure::{Failure, quoted},
@@ -11,7 +13,7 @@ use super::{
         parser::Args,
         reply::{Protocol, Reply},
         session::Session,
-        shared::{DATABASES, PATIENCE, REDIS_VERSION, Shared},
+        shared::{DATABASES, REDIS_VERSION, Shared},
     },
     Executed, Flow, Slow,
     clients::check_name,
@@ -194,8 +196,7 @@ pub(crate) async fn select_created(
 ) -> Result<(), Failure> {
     let name = Shared::table_name(database);
     let node = session.shared.node.clone();
-    let created = Shared::declare(&node, &name, Declaration::default(), PATIENCE).await;
-    session.select(created.map_err(|error| Failure::other(format!("ERR {error}")))?);
+    session.select(declare(&node, &name, Declaration::default(), PATIENCE).await?);
     reply.ok();
     Ok(())
 }

@@ -151,6 +151,7 @@ fn categories(spec: &Spec, group: &str) -> Vec<&'static str> {
     let mut categories = vec![if spec.has(FAST) { "@fast" } else { "@slow" }];
     categories.extend(match group {
         "string" => Some("@string"),
+        "set" => Some("@set"),
         "generic" => Some("@keyspace"),
         "connection" => Some("@connection"),
         _ => None,

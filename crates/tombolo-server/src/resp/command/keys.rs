@@ -2,8 +2,9 @@
 
 use super::{
     super::{failure::Failure, parser::Args, reply::Reply, session::Session},
-    Executed, Flow, Slow,
+    Executed, Flow, Slow, bags,
 };
+use tombolo::Kind;
 
 /// Keys deleted by FLUSHDB before others get their turn.
 const STEP: usize = 512;
@@ -18,15 +19,28 @@ pub(crate) fn del(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> E
 }
 
 pub(crate) fn exists(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
-    let table = &session.table;
-    reply.count(args.from(1).filter(|key| table.read(key, |found| found.is_some())).count());
+    reply.count(args.from(1).filter(|key| is_there(session, key)).count());
     Ok(Flow::Next)
 }
 
 pub(crate) fn type_of(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
-    let exists = session.table.read(args.at(1), |found| found.is_some());
-    reply.simple(if exists { "string" } else { "none" });
+    reply.simple(match is_there(session, args.at(1)) {
+        false => "none",
+        true => type_name(session.kind),
+    });
     Ok(Flow::Next)
+}
+
+/// What Redis calls the values of a table.
+pub(crate) fn type_name(kind: Kind) -> &'static str {
+    if kind == Kind::Bag { "set" } else { "string" }
+}
+
+fn is_there(session: &Session, key: &[u8]) -> bool {
+    match session.kind {
+        Kind::Bag => bags::count(session, key) > 0,
+        _ => session.table.read(key, |found| found.is_some()),
+    }
 }
 
 pub(crate) fn randomkey(session: &mut Session, _: Args<'_>, reply: &mut Reply) -> Executed {
@@ -61,6 +75,17 @@ pub(crate) async fn flush_in_steps(
 ) -> Result<(), Failure> {
     let mut cursor = 0;
     let mut found: Vec<Vec<u8>> = Vec::new();
+    if session.kind == Kind::Bag {
+        // What a scan of a bag shows are the places of its objects, which are not its keys.
+        for keys in bags::keys(session).chunks(STEP) {
+            for key in keys {
+                session.delete(key)?;
+            }
+            tokio::task::yield_now().await;
+        }
+        reply.ok();
+        return Ok(());
+    }
     loop {
         cursor = session.table.scan(cursor, STEP, |key, _| found.push(key.to_vec()));
         for key in found.drain(..) {

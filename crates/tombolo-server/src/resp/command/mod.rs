@@ -3,9 +3,9 @@
 //! Each file holds a group of commands: reading the words, executing, and writing the answer.
 //! A command that has to wait for something returns it as [`Slow`], and the connection waits.
 
-use std::time::Duration;
+use std::{ops::Bound, time::Duration};
 
-use tombolo::Declaration;
+use tombolo::{Ack, Declaration, Kind};
 
 use super::{
     failure::{Failure, quoted},
@@ -14,14 +14,18 @@ use super::{
     session::Session,
 };
 
+mod bags;
 mod clients;
 mod config;
+mod conflicts;
 mod expiry;
 mod greeting;
 mod info;
 mod introspection;
 mod keys;
 mod lookup;
+mod ordered;
+mod receipts;
 mod scan;
 mod set;
 mod spec;
@@ -57,6 +61,20 @@ pub(crate) enum Slow {
         peers: usize,
         timeout: Duration,
     },
+    WaitFor {
+        ack: Ack,
+        timeout: Duration,
+    },
+    Range(Box<Range>),
+}
+
+/// What TOMBOLO RANGE asks for.
+pub(crate) struct Range {
+    from: Bound<Vec<u8>>,
+    to: Bound<Vec<u8>>,
+    /// The greatest key first.
+    back: bool,
+    limit: usize,
 }
 
 type Executed = Result<Flow, Failure>;
@@ -84,6 +102,8 @@ pub(crate) async fn finish(slow: Slow, session: &mut Session, reply: &mut Reply)
         Slow::Keys { pattern } => scan::keys_in_steps(session, &pattern, reply).await,
         Slow::Flush => keys::flush_in_steps(session, reply).await,
         Slow::Wait { peers, timeout } => wait::wait_now(session, peers, timeout, reply).await,
+        Slow::WaitFor { ack, timeout } => receipts::wait_now(session, ack, timeout, reply).await,
+        Slow::Range(range) => ordered::range_in_steps(session, *range, reply).await,
     };
     if let Err(failure) = result {
         reply.error(&failure.to_string());
@@ -113,6 +133,12 @@ fn attempt(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed
     }
     if spec.has(spec::READ | spec::WRITE) && !session.table.is_writable() {
         return Err(Failure::Loading);
+    }
+    match session.kind {
+        Kind::Bag if spec.has(spec::VALUES) => return Err(Failure::NeedsValues),
+        Kind::Bag => {}
+        other if spec.has(spec::OBJECTS) => return Err(Failure::NeedsBag(other)),
+        _ => {}
     }
     session.command = number;
     (spec.run)(session, args, reply)

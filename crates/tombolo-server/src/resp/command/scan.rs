@@ -4,8 +4,10 @@ use super::{
     super::{
         failure::Failure, glob, number::parse_i64, parser::Args, reply::Reply, session::Session,
     },
-    Executed, Flow, Slow,
+    Executed, Flow, Slow, bags,
+    keys::type_name,
 };
+use tombolo::Kind;
 
 /// What SCAN looks at when it is not told.
 const DEFAULT_COUNT: usize = 10;
@@ -17,14 +19,14 @@ struct Options<'a> {
     cursor: u64,
     pattern: Option<&'a [u8]>,
     count: usize,
-    /// Whether keys of the wanted type can be there at all.
-    strings: bool,
+    /// Only keys of this type; those of a table are all of one.
+    wanted: Option<&'a [u8]>,
 }
 
 impl<'a> Options<'a> {
     fn parse(args: Args<'a>) -> Result<Options<'a>, Failure> {
         let cursor = parse_cursor(args.at(1))?;
-        let mut options = Options { cursor, pattern: None, count: DEFAULT_COUNT, strings: true };
+        let mut options = Options { cursor, pattern: None, count: DEFAULT_COUNT, wanted: None };
         let mut words = args.from(2);
         while let Some(word) = words.next() {
             let value = words.next().ok_or(Failure::Syntax)?;
@@ -35,7 +37,7 @@ impl<'a> Options<'a> {
                     let count = usize::try_from(count).ok().filter(|count| *count > 0);
                     options.count = count.ok_or(Failure::Syntax)?.min(MAX_COUNT);
                 }
-                b"type" => options.strings = value.eq_ignore_ascii_case(b"string"),
+                b"type" => options.wanted = Some(value),
                 _ => return Err(Failure::Syntax),
             }
         }
@@ -51,14 +53,24 @@ fn parse_cursor(text: &[u8]) -> Result<u64, Failure> {
 
 pub(crate) fn scan(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
     let options = Options::parse(args)?;
+    let own = type_name(session.kind).as_bytes();
+    let of_type = options.wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(own));
     let mut found = Reply::default();
     let mut count = 0;
-    let next = session.table.scan(options.cursor, options.count, |key, _| {
-        if options.strings && options.pattern.is_none_or(|pattern| glob::matches(pattern, key)) {
+    let mut see = |key: &[u8]| {
+        if of_type && options.pattern.is_none_or(|pattern| glob::matches(pattern, key)) {
             found.bulk(key);
             count += 1;
         }
-    });
+    };
+    let next = match session.kind {
+        // All at once: there is no cursor for the keys of a bag.
+        Kind::Bag => {
+            bags::keys(session).iter().for_each(|key| see(key));
+            0
+        }
+        _ => session.table.scan(options.cursor, options.count, |key, _| see(key)),
+    };
     reply.array(2);
     reply.text(&next.to_string());
     reply.array(count);
@@ -77,7 +89,13 @@ pub(crate) async fn keys_in_steps(
 ) -> Result<(), Failure> {
     let mut found = Reply::default();
     let (mut count, mut cursor) = (0, 0);
-    loop {
+    if session.kind == Kind::Bag {
+        for key in bags::keys(session).iter().filter(|key| glob::matches(pattern, key)) {
+            found.bulk(key);
+            count += 1;
+        }
+    }
+    while session.kind != Kind::Bag {
         cursor = session.table.scan(cursor, MAX_COUNT, |key, _| {
             if glob::matches(pattern, key) {
                 found.bulk(key);
@@ -102,11 +120,13 @@ mod tests {
     #[test]
     fn options() {
         with_args("scan 17 MATCH a* count 100 TYPE string", |args| {
-            let expected = Options { cursor: 17, pattern: Some(b"a*"), count: 100, strings: true };
+            let expected =
+                Options { cursor: 17, pattern: Some(b"a*"), count: 100, wanted: Some(b"string") };
             assert_eq!(Options::parse(args).unwrap(), expected);
         });
         with_args("scan 0 count 1000000 match * type hash", |args| {
-            let expected = Options { cursor: 0, pattern: None, count: MAX_COUNT, strings: false };
+            let wanted = Some(b"hash".as_slice());
+            let expected = Options { cursor: 0, pattern: None, count: MAX_COUNT, wanted };
             assert_eq!(Options::parse(args).unwrap(), expected);
         });
     }

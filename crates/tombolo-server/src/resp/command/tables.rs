@@ -1,26 +1,33 @@
 //! TOMBOLO: the cluster and its tables.
 
-use tombolo::{Declaration, LinkStatus, MemberStatus, TableStatus};
+use tombolo::{Declaration, HeldStatus, LinkStatus, MemberStatus, PreviewStatus, TableStatus};
 
 use super::{
     super::{
         failure::{Failure, quoted},
+        number::parse_i64,
         parser::Args,
         reply::Reply,
         session::Session,
-        shared::{PATIENCE, Shared},
     },
     Executed, Flow, Slow,
+};
+use crate::{
+    declare::{self, PATIENCE, Part, Said},
+    operate,
 };
 
 pub(crate) fn status(session: &mut Session, _: Args<'_>, reply: &mut Reply) -> Executed {
     let status = session.shared.node.status();
-    reply.map(8);
+    reply.map(10);
     text_field("name", &status.name, reply);
     text_field("cluster", &status.cluster, reply);
     text_field("version", status.version, reply);
     text_field("address", &status.address, reply);
     text_field("summary", &status.verdict_line, reply);
+    text_field("leader", &status.leader, reply);
+    reply.text("rehearsing");
+    reply.boolean(status.rehearsing);
     array_field("members", &status.members, member, reply);
     array_field("links", &status.links, link, reply);
     array_field("tables", &status.tables, table, reply);
@@ -54,24 +61,115 @@ fn link(link: &LinkStatus, reply: &mut Reply) {
 }
 
 fn table(table: &TableStatus, reply: &mut Reply) {
-    reply.map(7);
+    reply.map(13);
     text_field("name", &table.name, reply);
     text_field("declaration", &table.declaration.to_string(), reply);
+    number_field("epoch", table.epoch.into(), reply);
     number_field("records", table.records as u64, reply);
     number_field("tombstones", table.tombstones as u64, reply);
+    number_field("hidden", table.hidden, reply);
+    number_field("siblings", table.siblings as u64, reply);
+    number_field("undecided", table.ledger.undecided as u64, reply);
+    number_field("conflicts", table.ledger.kept as u64, reply);
     text_field("fingerprint", &format!("{:016x}", table.fingerprint), reply);
     reply.text("writable");
     reply.boolean(table.writable);
     reply.text("complete");
     reply.boolean(table.complete);
+    array_field("held", &table.held, held, reply);
 }
 
-fn text_field(name: &str, value: &str, reply: &mut Reply) {
+fn held(held: &HeldStatus, reply: &mut Reply) {
+    reply.map(4);
+    text_field("peer", &held.peer, reply);
+    number_field("since", held.since, reply);
+    reply.text("apart");
+    reply.boolean(held.apart);
+    reply.text("preview");
+    match &held.preview {
+        Some(found) => preview(found, reply),
+        None => reply.null(),
+    }
+}
+
+fn preview(preview: &PreviewStatus, reply: &mut Reply) {
+    reply.map(7);
+    number_field("adds", preview.adds, reply);
+    number_field("updates", preview.updates, reply);
+    number_field("deletes", preview.deletes, reply);
+    number_field("conflicts", preview.conflicts, reply);
+    for (name, keys) in ["added", "deleted", "conflicting"].into_iter().zip(&preview.keys) {
+        array_field(name, keys, |key, reply| reply.bulk(key), reply);
+    }
+}
+
+pub(crate) fn progress(session: &mut Session, _: Args<'_>, reply: &mut Reply) -> Executed {
+    let tables = session.shared.node.status().tables;
+    let open: Vec<_> =
+        tables.iter().filter(|table| table.progress.is_some() || !table.complete).collect();
+    reply.array(open.len());
+    for table in open {
+        let progress = table.progress.as_ref();
+        reply.map(6);
+        text_field("table", &table.name, reply);
+        number_field("expected", progress.map_or(0, |it| it.expected), reply);
+        number_field("received", progress.map_or(0, |it| it.received), reply);
+        reply.text("remaining_ms");
+        match progress.and_then(|it| it.remaining) {
+            Some(remaining) => reply.integer(i64::try_from(remaining).unwrap_or(i64::MAX)),
+            None => reply.null(),
+        }
+        let from = progress.map_or(&[][..], |it| &it.from);
+        array_field("from", from, |peer, reply| reply.text(peer), reply);
+        array_field("missing", &table.missing, |peer, reply| reply.text(peer), reply);
+    }
+    Ok(Flow::Next)
+}
+
+pub(crate) fn converged(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
+    let name = args.get(2).map(|name| quoted(name, 256));
+    let tables = operate::tables(&session.shared.node, name.as_deref())?;
+    reply.map(tables.len());
+    for table in tables {
+        let found = table.converged();
+        reply.text(table.name());
+        reply.map(2);
+        reply.text("converged");
+        reply.boolean(found.converged);
+        reply.text("members");
+        reply.array(found.members.len());
+        for member in found.members {
+            reply.map(5);
+            text_field("node", &member.node, reply);
+            reply.text("known");
+            reply.boolean(member.known);
+            number_field("lacks", member.lacks, reply);
+            number_field("ahead", member.ahead, reply);
+            reply.text("differs");
+            reply.boolean(member.differs);
+        }
+    }
+    Ok(Flow::Next)
+}
+
+pub(crate) fn approve(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
+    session.shared.node.approve(&quoted(args.at(2), 256)).map_err(operate::Trouble::from)?;
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+pub(crate) fn choose(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
+    session.shared.node.choose_side(&quoted(args.at(2), 256)).map_err(operate::Trouble::from)?;
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+pub(super) fn text_field(name: &str, value: &str, reply: &mut Reply) {
     reply.text(name);
     reply.text(value);
 }
 
-fn number_field(name: &str, value: u64, reply: &mut Reply) {
+pub(super) fn number_field(name: &str, value: u64, reply: &mut Reply) {
     reply.text(name);
     reply.integer(i64::try_from(value).unwrap_or(i64::MAX));
 }
@@ -85,11 +183,7 @@ fn array_field<T>(name: &str, items: &[T], write: fn(&T, &mut Reply), reply: &mu
 pub(crate) fn fingerprint(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
     let table = match args.get(2) {
         None => session.table.clone(),
-        Some(name) => {
-            let name = quoted(name, 256);
-            let absent = || Failure::other(format!("ERR there is no table '{name}'"));
-            session.shared.node.raw_table(&name).ok_or_else(absent)?
-        }
+        Some(name) => operate::table(&session.shared.node, &quoted(name, 256))?,
     };
     reply.text(&format!("{:016x}", table.fingerprint()));
     Ok(Flow::Next)
@@ -101,47 +195,52 @@ pub(crate) fn create(_: &mut Session, args: Args<'_>, _: &mut Reply) -> Executed
 }
 
 fn parse_create(args: Args<'_>) -> Result<(String, Declaration), Failure> {
-    let name = args.at(2);
-    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
-    if !(1..=100).contains(&name.len()) || !name.iter().all(fits) {
-        return Err(Failure::other(
-            "ERR a table's name has 1 to 100 letters, digits and characters of '-_.:'",
-        ));
-    }
-    if name.iter().all(u8::is_ascii_digit) {
-        return Err(Failure::other("ERR a table's name must not be a number: SELECT takes those"));
-    }
-    let mut declaration = Declaration::default();
+    let name = String::from_utf8_lossy(args.at(2)).into_owned();
+    declare::check_name(&name).map_err(|text| Failure::Other(format!("ERR {text}")))?;
+    let declaration = parse_said(args)?.declaration();
+    declaration.check().map_err(|error| Failure::Other(format!("ERR {error}")))?;
+    Ok((name, declaration))
+}
+
+pub(crate) fn alter(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
+    operate::alter(&session.shared.node, &quoted(args.at(2), 256), parse_said(args)?)?;
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+/// What CREATE and ALTER take.
+const OPTIONS: &str = "KIND, POLICY, OWNER_DOWN, MERGE or TTL, each with a value";
+
+fn parse_said(args: Args<'_>) -> Result<Said, Failure> {
+    let mut said = Said::default();
     let mut words = args.from(3);
     while let Some(word) = words.next() {
-        let value = words.next().ok_or(Failure::Syntax)?;
-        match word.to_ascii_lowercase().as_slice() {
-            // There is one kind and one policy so far, so these words only need to be right.
-            b"kind" => accept("KIND", value, "set")?,
-            b"policy" => accept("POLICY", value, "last_writer_wins")?,
-            b"ttl" => declaration.ttl = Some(parse_ttl(value)?),
-            _ => return Err(Failure::Syntax),
+        let part = match word.to_ascii_lowercase().as_slice() {
+            b"kind" => Some(Part::Kind),
+            b"policy" => Some(Part::Policy),
+            b"owner_down" => Some(Part::OwnerDown),
+            b"merge" => Some(Part::Merge),
+            b"ttl" => None,
+            _ => return Err(Failure::option(word, OPTIONS)),
+        };
+        let value = words.next().ok_or_else(|| Failure::option(word, OPTIONS))?;
+        match part {
+            None => said.ttl = Some(parse_ttl(value)?),
+            Some(part) => {
+                let value = String::from_utf8_lossy(value);
+                said.say(part, &value).map_err(|error| Failure::Other(format!("ERR {error}")))?;
+            }
         }
     }
-    Ok((String::from_utf8_lossy(name).into_owned(), declaration))
+    Ok(said)
 }
 
-fn accept(what: &str, value: &[u8], accepted: &str) -> Result<(), Failure> {
-    if value.eq_ignore_ascii_case(accepted.as_bytes()) {
-        return Ok(());
-    }
-    let value = quoted(value, 128);
-    Err(Failure::Other(format!("ERR there is no {what} '{value}'; accepted is: {accepted}")))
-}
-
-/// Seconds, as Redis counts expiries; the declaration has milliseconds.
 fn parse_ttl(value: &[u8]) -> Result<u64, Failure> {
-    let seconds = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
-    let millis = seconds.filter(|seconds| *seconds > 0).and_then(|s| s.checked_mul(1_000));
+    let millis = parse_i64(value).and_then(|millis| u64::try_from(millis).ok());
     let value = quoted(value, 128);
-    let refused =
-        || format!("ERR TTL '{value}' is not accepted; accepted is: whole seconds from 1");
-    millis.ok_or_else(|| Failure::Other(refused()))
+    let refused = || format!("ERR TTL '{value}' is not a number of milliseconds");
+    let millis = millis.ok_or_else(|| Failure::Other(refused()))?;
+    declare::check_ttl(millis).map_err(|text| Failure::Other(format!("ERR {text}")))
 }
 
 pub(crate) async fn create_now(
@@ -151,8 +250,7 @@ pub(crate) async fn create_now(
     reply: &mut Reply,
 ) -> Result<(), Failure> {
     let node = session.shared.node.clone();
-    let created = Shared::declare(&node, name, declaration, PATIENCE).await;
-    created.map_err(|error| Failure::other(format!("ERR {error}")))?;
+    declare::declare(&node, name, declaration, PATIENCE).await?;
     reply.ok();
     Ok(())
 }
@@ -164,12 +262,16 @@ mod tests {
 
     #[test]
     fn declarations() {
-        let name = |line| with_args(line, |args| parse_create(args).unwrap().0);
-        assert_eq!(name("tombolo create sessions"), "sessions");
-        assert_eq!(name("tombolo create a.b policy LAST_WRITER_WINS kind set"), "a.b");
-        let ttl = |line| with_args(line, |args| parse_create(args).unwrap().1.ttl);
-        assert_eq!(ttl("tombolo create a"), None);
-        assert_eq!(ttl("tombolo create a TTL 60"), Some(60_000));
+        let parsed = |line| with_args(line, |args| parse_create(args).unwrap());
+        assert_eq!(parsed("tombolo create sessions").0, "sessions");
+        let (name, declaration) = parsed(
+            "tombolo create a.b policy LAST_VERSION(/V,per=/Id) kind Bag MERGE hold \
+             owner_down HIDE TTL 60000",
+        );
+        assert_eq!(name, "a.b");
+        let text =
+            "kind=bag policy=last_version(/V,per=/Id) owner_down=hide merge=hold ttl=60000ms";
+        assert_eq!(declaration.to_string(), text);
     }
 
     #[test]
@@ -178,12 +280,17 @@ mod tests {
             ("tombolo create 12", "must not be a number"),
             ("tombolo create \"a b\"", "1 to 100 letters"),
             ("tombolo create \"\"", "1 to 100 letters"),
-            ("tombolo create a kind bag", "no KIND 'bag'; accepted is: set"),
-            ("tombolo create a policy x", "no POLICY 'x'; accepted is: last_writer_wins"),
-            ("tombolo create a kind", "syntax error"),
-            ("tombolo create a foo bar", "syntax error"),
-            ("tombolo create a ttl 0", "TTL '0' is not accepted"),
-            ("tombolo create a ttl soon", "whole seconds from 1"),
+            ("tombolo create a kind list", "\"list\" is not a kind: set, ordered_set or bag"),
+            ("tombolo create a policy lww", "\"lww\" is not a policy: last_writer_wins, newest"),
+            ("tombolo create a owner_down gone", "keep or hide"),
+            ("tombolo create a merge never", "auto or hold"),
+            ("tombolo create a owner_down hide", "declare policy=newest"),
+            ("tombolo create a policy last_modified(per=/id)", "only kind=bag has"),
+            ("tombolo create a kind", "syntax error at 'kind'"),
+            ("tombolo create a foo bar", "KIND, POLICY, OWNER_DOWN, MERGE or TTL"),
+            ("tombolo create a ttl 0", "a ttl of 0 would end every record at once"),
+            ("tombolo create a ttl soon", "TTL 'soon' is not a number of milliseconds"),
+            ("tombolo create a ttl 9223372036854775807", "never ends"),
         ];
         for (line, part) in cases {
             let refusal = with_args(line, |args| parse_create(args).unwrap_err().to_string());

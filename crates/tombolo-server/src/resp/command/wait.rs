@@ -21,14 +21,18 @@ pub(crate) fn wait(_: &mut Session, args: Args<'_>, _: &mut Reply) -> Executed {
 
 fn parse(args: Args<'_>) -> Result<(usize, Duration), Failure> {
     let peers = parse_i64(args.at(1)).ok_or(Failure::NotInteger)?;
+    Ok((usize::try_from(peers).unwrap_or(0), parse_timeout(args.at(2))?))
+}
+
+/// How long to wait at most. Zero means as long as possible.
+pub(crate) fn parse_timeout(word: &[u8]) -> Result<Duration, Failure> {
     let not_integer = || Failure::other("ERR timeout is not an integer or out of range");
-    let millis = parse_i64(args.at(2)).ok_or_else(not_integer)?;
+    let millis = parse_i64(word).ok_or_else(not_integer)?;
     let millis = u64::try_from(millis).map_err(|_| Failure::other("ERR timeout is negative"))?;
-    let timeout = match Duration::from_millis(millis) {
+    Ok(match Duration::from_millis(millis) {
         Duration::ZERO => LONGEST,
         given => given.min(LONGEST),
-    };
-    Ok((usize::try_from(peers).unwrap_or(0), timeout))
+    })
 }
 
 /// Answers with the number of peers that hold all of this connection's writes. One that has

@@ -5,15 +5,21 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `start N…` | starts nodes; each creates the table |
+//! | `declare TEXT` | how nodes that start from here on declare the table |
+//! | `start N…`, `start all` | starts nodes; each creates the table |
 //! | `crash N`, `restart N` | ends a process; starts a new one of the name |
+//! | `twin N` | starts a new process of a name while the old one runs |
+//! | `alter N TEXT` | the table is altered on N |
+//! | `approve N`, `choose N` | an operator decides on N what is kept apart |
+//! | `down A B`, `up A B` | the membership protocol tells A that B is gone, or there |
 //! | `link A B`, `link all` | puts up links |
 //! | `unlink A B` | the link goes down; A finds out, then B |
 //! | `half A B` | the link goes down, and only A finds out |
 //! | `cut A B`, `cut-way A B`, `heal A B` | cuts and heals, both ways or one |
 //! | `hold A B LANE MS` | nothing arrives on the lane (`messages`, `ops`, `control`) that long |
 //! | `overflow A B` | what A has queued of ops to B is dropped, and no more are queued |
-//! | `clock N MS` | the clock of N is ahead by that much |
+//! | `clock N MS` | the clock of N is ahead by that much, within what clocks may differ |
+//! | `wrong N MS` | the clock of N is ahead by that much more |
 //! | `put N KEY VALUE [MS]`, `del N KEY` | a client writes on N; the value expires after MS |
 //! | `tick N` | N is told the time |
 //! | `deliver A B LANE COUNT` | the next frames arrive |
@@ -22,9 +28,22 @@
 //! | `rest` | everything that is on its way arrives, no time passes |
 //! | `wait MS` | time passes: ticks, dials, and everything arrives |
 //! | `expect N KEY VALUE` | what a reader on N sees; `-` for nothing |
+//! | `siblings N KEY VALUE…` | the visible values of a key on N, in the order of their bytes |
 //! | `tombstones N COUNT` | how many deletes N remembers |
+//! | `alarms N COUNT`, `ledger N COUNT` | undecided keys; conflicts that are noted |
+//! | `hidden N COUNT` | how many records are hidden on N |
+//! | `outcomes KEY COUNT` | how many outcomes were ever written to a key |
+//! | `held A B`, `joined A B` | whether A keeps its table apart from B's |
+//! | `parked A B` | A found the clock of B too far ahead lately |
+//! | `open N`, `shut N` | whether the table may be written on N |
+//! | `stopped N`, `runs N` | whether the process started last of N has ended |
+//! | `links N COUNT`, `members N COUNT` | how many nodes N is linked to; how many others it knows |
+//! | `missing N COUNT` | the linked nodes that the table is not synced with yet |
 //! | `acked N`, `waiting N` | whether all links have acknowledged the last write of N |
+//! | `fails COMMAND` | the command is refused, or what it expects is not so |
 //! | `whole` | everything heals and settles, and what must hold at the end is checked |
+
+mod see;
 
 use crate::config::Config;
 use crate::invariant::{Checked, Violation};
@@ -32,7 +51,10 @@ use crate::network::{Channel, Lane};
 use crate::process::WantedWrite;
 use crate::rng::Rng;
 use crate::world::World;
-use tombolo_core::{Store, TableId};
+use tombolo_core::{Declaration, Event, Store, TableId};
+
+/// What is violated when a command of a script does not hold.
+const SCRIPT: &str = "the script";
 
 /// Plays a script in a world of that many nodes. What was broken, with the trace, is the error.
 pub fn play<S: Store + Default>(nodes: usize, script: &str) -> Result<(), String> {
@@ -57,20 +79,26 @@ pub fn play<S: Store + Default>(nodes: usize, script: &str) -> Result<(), String
 fn command<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Checked {
     let number = |at: usize| words[at].parse::<usize>().expect("a number");
     match words[0] {
-        "start" => {
-            for at in 1..words.len() {
-                let process = world.start(number(at));
-                world.create(process, &World::<S>::table_name(0));
-            }
+        "fails" => {
+            let done = command(world, &words[1..]);
+            let slots = Vec::new();
+            let text = "it did not fail".to_string();
+            return done.err().map(drop).ok_or(Violation { invariant: SCRIPT, slots, text });
         }
-        "restart" => {
-            let process = world.start(number(1));
-            world.create(process, &World::<S>::table_name(0));
+        "declare" => world.config.tables[0] = declaration(&words[1..]),
+        "start" | "restart" | "twin" => {
+            let all = words[1] == "all";
+            let nodes = if all { world.config.nodes } else { words.len() - 1 };
+            for at in 0..nodes {
+                let process = world.start(if all { at } else { number(at + 1) });
+                world.create(process, 0);
+            }
         }
         "cut" => world.cut(number(1), number(2)),
         "cut-way" => world.cut_one_way(number(1), number(2)),
         "heal" => world.heal(number(1), number(2)),
         "clock" => world.clocks[number(1)].offset = words[2].parse().expect("a number"),
+        "wrong" => world.clocks[number(1)].wrong = words[2].parse().expect("a number"),
         "rest" => return world.drain(),
         "wait" => return wait(world, number(1)),
         "whole" => return world.settle(),
@@ -80,10 +108,7 @@ fn command<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Checked 
                 alive[..at].iter().for_each(|b| world.replace_link(*b, *a));
             }
         }
-        "expect" | "tombstones" | "acked" | "waiting" => {
-            let process = running(world, number(1));
-            return see(world, process, words);
-        }
+        word if see::WORDS.contains(&word) => return see::see(world, words),
         _ => return on_processes(world, words),
     }
     Ok(())
@@ -96,6 +121,15 @@ fn on_processes<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Che
     let peer = || running(world, peer.expect("a second node"));
     match words[0] {
         "crash" => world.crash(process),
+        "alter" => {
+            let altered = world.alter(process, "t0", declaration(&words[2..]));
+            return require(world, process, altered, || "nothing was altered".to_string());
+        }
+        "approve" | "choose" => {
+            let decided = world.decide(process, "t0", words[0] == "choose");
+            return require(world, process, decided, || "nothing is held".to_string());
+        }
+        "down" | "up" => hear(world, process, count(words[2]) as usize, words[0] == "up"),
         "tick" => world.tick(process, None),
         "finish" => drop(world.finish(process)),
         "put" | "del" => write(world, process, words)?,
@@ -174,30 +208,28 @@ fn wait<S: Store + Default>(world: &mut World<S>, span: usize) -> Checked {
     Ok(())
 }
 
-fn see<S: Store + Default>(world: &mut World<S>, process: usize, words: &[&str]) -> Checked {
-    let now = world.local(process);
-    let table = TableId::of(&World::<S>::table_name(0));
-    let table_is = |look: &dyn Fn(&mut tombolo_core::Table<S>) -> String| {
-        world.procs[process].look(table, look).unwrap_or_default()
-    };
-    let found = match words[0] {
-        "expect" => table_is(&|t| {
-            let mut found = "-".to_string();
-            t.store().entries(words[2].as_bytes(), &mut |entry| {
-                if entry.is_visible(now) {
-                    found = String::from_utf8_lossy(entry.value.unwrap_or_default()).into();
-                }
-            });
-            found
-        }),
-        "tombstones" => table_is(&|t| t.tombstones().to_string()),
-        _ => table_is(&|t| {
-            let acked = t.acked_by_all() >= t.last_written();
-            if acked { "acked".to_string() } else { "waiting".to_string() }
-        }),
-    };
-    let expected = words.last().filter(|_| words.len() > 2).unwrap_or(&words[0]);
-    require(world, process, found == *expected, || format!("found {found}"))
+/// The membership protocol tells a process of the one that was started last of a name.
+fn hear<S: Store + Default>(world: &mut World<S>, process: usize, slot: usize, up: bool) {
+    let about = world.procs.iter().rev().find(|about| about.slot == slot);
+    let id = about.expect("the node ran").id.clone();
+    world.event(process, Event::Heard { id, address: format!("n{slot}:1"), up });
+}
+
+/// A declaration from words like `policy=newest`; what is not named is as usual.
+fn declaration(words: &[&str]) -> Declaration {
+    let mut declaration = Declaration::default();
+    for word in words {
+        let (name, value) = word.split_once('=').expect("NAME=VALUE");
+        let read = match name {
+            "kind" => value.parse().map(|kind| declaration.kind = kind),
+            "policy" => value.parse().map(|policy| declaration.policy = policy),
+            "owner_down" => value.parse().map(|choice| declaration.owner_down = choice),
+            "merge" => value.parse().map(|choice| declaration.merge = choice),
+            other => panic!("{other} is no part of a declaration"),
+        };
+        read.expect("a word of a declaration");
+    }
+    declaration
 }
 
 fn require<S>(
@@ -210,5 +242,5 @@ fn require<S>(
         return Ok(());
     }
     let slots = vec![world.procs[process].slot];
-    Err(Violation { invariant: "the script", slots, text: text() })
+    Err(Violation { invariant: SCRIPT, slots, text: text() })
 }

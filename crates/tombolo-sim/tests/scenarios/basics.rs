@@ -1,13 +1,6 @@
-//! Named scenarios: the stories that the random schedules contain somewhere, told by themselves.
+//! Deletes, syncs, gaps, expiry: what the replication rules promise of any table.
 
-use tombolo_core::BTreeStore;
-use tombolo_sim::play;
-
-fn scenario(nodes: usize, script: &str) {
-    if let Err(story) = play::<BTreeStore>(nodes, script) {
-        panic!("{story}");
-    }
-}
+use crate::scenario;
 
 #[test]
 fn a_delete_during_a_split_stays_deleted() {
@@ -238,7 +231,7 @@ fn a_write_is_newer_than_a_delete_that_its_writer_knows_only_from_a_sync() {
          hold 0 1 control 1000  # node 1 will not drop the delete
          del 1 a
          rest
-         wait 10
+         wait 40
          clock 0 20
          tick 0
          tombstones 0 0

@@ -1,0 +1,148 @@
+//! Bags: any number of distinct objects under one key (rule 11).
+
+use crate::acknowledged::Receipt;
+use crate::clock::now;
+use crate::composite;
+use crate::field::Path;
+use crate::raw::{RawTable, WriteError, record};
+use std::ops::{Bound, ControlFlow};
+use tombolo_core::{Change as CoreChange, EntryRef, Kind, Millis};
+
+impl RawTable {
+    /// Adds an object to a bag. Equal objects are there once; adding one again is a write all the
+    /// same, so that a delete made elsewhere at the same time does not take it away.
+    ///
+    /// If the policy names a second key (`last_version(FIELD,per=FIELD)`), objects that agree in it
+    /// are versions of one: the one that was written knowing the other stays, and of concurrent
+    /// ones that with the greater version.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; nothing is changed then.
+    pub fn add(
+        &self,
+        key: &[u8],
+        object: &[u8],
+        expires: Option<u64>,
+    ) -> Result<Receipt, WriteError> {
+        self.check_kind(Kind::Bag, true)?;
+        let (composite, value) = self.place(key, object);
+        self.check(composite.len() + value.len())?;
+        let change = CoreChange::Put { value, expires: expires.map(Millis) };
+        let seq = self.shared.write(&composite, change);
+        self.shared.mesh.schedule_flush();
+        // Only deletes can come to nothing.
+        Ok(self.receipt(seq.unwrap_or_default()))
+    }
+
+    /// Deletes one object of a bag. `None` if it was not there; then nothing was sent either.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; nothing is changed then.
+    pub fn delete_object(&self, key: &[u8], object: &[u8]) -> Result<Option<Receipt>, WriteError> {
+        self.check_kind(Kind::Bag, true)?;
+        let (composite, value) = self.place(key, object);
+        self.check(composite.len())?;
+        let (seq, ()) = self.shared.decide(&composite, |entry| {
+            // With a second key it may be another version of the object that is there.
+            let same = entry.is_some_and(|entry| entry.value == Some(value));
+            (same.then_some(CoreChange::Delete), ())
+        });
+        self.shared.mesh.schedule_flush();
+        Ok(seq.map(|seq| self.receipt(seq)))
+    }
+
+    /// Deletes all objects of a key that are there.
+    pub(crate) fn delete_objects(&self, key: &[u8]) -> Result<Option<Receipt>, WriteError> {
+        let mut composites: Vec<Vec<u8>> = Vec::new();
+        self.for_composites(key, |composite, _| composites.push(composite.to_vec()));
+        let mut last = None;
+        for composite in composites {
+            last = self.shared.write(&composite, CoreChange::Delete).or(last);
+        }
+        self.shared.mesh.schedule_flush();
+        Ok(last.map(|seq| self.receipt(seq)))
+    }
+
+    /// Shows every object of a key of a bag, in the order of their bytes (or of their second key).
+    /// No lock. Nothing is shown of a table that is no bag.
+    pub fn for_objects(&self, key: &[u8], mut see: impl FnMut(&[u8])) {
+        let second = self.second_key().is_some();
+        self.for_composites(key, |composite, value| {
+            if let Some((_, identity)) = composite::decode(composite) {
+                see(if second { value } else { identity });
+            }
+        });
+    }
+
+    /// The objects of a key of a bag.
+    pub fn objects(&self, key: &[u8]) -> Vec<Vec<u8>> {
+        let mut objects = Vec::new();
+        self.for_objects(key, |object| objects.push(object.to_vec()));
+        objects
+    }
+
+    /// Whether a bag has the object.
+    pub fn contains_object(&self, key: &[u8], object: &[u8]) -> bool {
+        let (composite, value) = self.place(key, object);
+        self.kind() == Kind::Bag
+            && self.shared.records.read(&composite, now(), |entry| {
+                entry.is_some_and(|entry| entry.value == Some(value))
+            })
+    }
+
+    /// Shows every key of a bag with one of its objects at a time, in the order of the keys.
+    pub fn for_each_object(&self, mut see: impl FnMut(&[u8], &[u8])) {
+        let second = self.second_key().is_some();
+        let Some(ordered) = self.shared.records.ordered().filter(|_| self.kind() == Kind::Bag)
+        else {
+            return;
+        };
+        ordered.range(Bound::Unbounded, Bound::Unbounded, now(), |composite, entry| {
+            if let (Some((key, identity)), Some(value)) =
+                (composite::decode(composite), entry.value)
+            {
+                see(&key, if second { value } else { identity });
+            }
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// Where an object lies, and what is kept there: the whole object, if it is not in its place's
+    /// name already.
+    fn place<'o>(&self, key: &[u8], object: &'o [u8]) -> (Vec<u8>, &'o [u8]) {
+        let mut composite = Vec::with_capacity(key.len() + object.len() + 2);
+        let Some(second) = self.second_key() else {
+            composite::encode(&mut composite, key, object);
+            return (composite, b"");
+        };
+        // An object without the field is its own second key; the tags of fields are not 0.
+        let whole = || [&[0], object].concat();
+        let identity = second.find(object).map_or_else(whole, |field| field.to_bytes());
+        composite::encode(&mut composite, key, &identity);
+        (composite, object)
+    }
+
+    /// The field that tells the objects of a key apart, if it is not all of them.
+    fn second_key(&self) -> Option<Path> {
+        self.shared.declaration().policy.per().and_then(|field| Path::parse(field).ok())
+    }
+
+    fn for_composites(&self, key: &[u8], mut see: impl FnMut(&[u8], &[u8])) {
+        let Some(ordered) = self.shared.records.ordered().filter(|_| self.kind() == Kind::Bag)
+        else {
+            return;
+        };
+        let mut prefix = Vec::with_capacity(key.len() + 2);
+        composite::prefix(&mut prefix, key);
+        let upper = composite::upper(&prefix);
+        let to = upper.as_ref().map(Vec::as_slice);
+        ordered.range(Bound::Included(&prefix), to, now(), |composite, entry: EntryRef<'_>| {
+            if let Some(record) = record(&entry) {
+                see(composite, record.value);
+            }
+            ControlFlow::Continue(())
+        });
+    }
+}

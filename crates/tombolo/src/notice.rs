@@ -1,0 +1,169 @@
+//! What the machine says that operators and programs should know, and what becomes of siblings.
+
+use crate::clock::{now, steady};
+use crate::events::NodeEvent;
+use crate::policy::{Verdict, common_expiry};
+use crate::resolve::guarded;
+use crate::shared::SharedTable;
+use crate::shell::{Shell, StopReason};
+use crate::status::SyncStatus;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::AcqRel;
+use tombolo_core::{Conclusion, EntryRef, Incarnation, Notice, Ripe, SyncReport, TableId};
+
+/// How many keys are looked at in one go.
+const RIPE: usize = 256;
+
+impl Shell {
+    pub(crate) fn notice(self: &Arc<Self>, notice: Notice) {
+        match notice {
+            Notice::Adopted { table, peer } => tracing::info!(table, peer, "a table appeared"),
+            Notice::Mismatch(mismatch) => tracing::error!("{mismatch}"),
+            Notice::Refused { table, peer, error } => {
+                tracing::error!(table, peer, "the peer's table is refused: {error}");
+            }
+            Notice::Superseded { by } => {
+                self.stop(StopReason::Superseded { by: by.to_string() });
+            }
+            Notice::Differs { table, peer } => {
+                let (table, peer) = self.names(table, peer);
+                tracing::warn!(table, peer, "the table differs from the peer's; comparing both");
+            }
+            Notice::Syncing { table, peer } => self.bracket(table, peer, true),
+            Notice::Synced { table, peer, report } => self.synced(table, peer, report),
+            Notice::Up { node } => {
+                tracing::info!(node = node.name, "the node is up");
+                self.events.tell(NodeEvent::NodeUp { node: node.name });
+            }
+            Notice::Down { node, left } => {
+                tracing::info!(node = node.name, left, "the node is down");
+                self.events.tell(NodeEvent::NodeDown { node: node.name, left });
+            }
+            Notice::Altered { table, declaration } => {
+                let table = self.table_name(table);
+                tracing::info!(table, %declaration, "the table was altered");
+                let declaration = declaration.to_string();
+                self.events.tell(NodeEvent::Altered { table, declaration });
+            }
+            Notice::Apart { table, peer } => {
+                let (table, peer) = self.names(table, peer);
+                tracing::warn!(
+                    table,
+                    peer,
+                    "both were written without the other: the table is kept apart from the peer's"
+                );
+                self.events.tell(NodeEvent::Apart { table, peer });
+            }
+            Notice::Rejoined { table, peer } => {
+                let (table, peer) = self.names(table, peer);
+                tracing::info!(table, peer, "the table joins the peer's");
+                self.events.tell(NodeEvent::Rejoined { table, peer });
+            }
+        }
+    }
+
+    fn synced(self: &Arc<Self>, id: TableId, peer: Incarnation, report: SyncReport) {
+        self.bracket(id, peer, false);
+        let (table, peer) = self.names(id, peer);
+        let SyncReport { brought, removed, conflicts } = report;
+        tracing::debug!(table, peer, brought, removed, conflicts, "synced");
+        if let Some(shared) = self.table(id) {
+            let status =
+                SyncStatus { peer: peer.clone(), at: steady().0, brought, removed, conflicts };
+            shared.syncs.lock().insert(peer.clone(), status);
+        }
+        self.events.tell(NodeEvent::Synced { table, peer, brought, removed, conflicts });
+        // The node's lock is held here.
+        let shell = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let views = shell.node.lock().table_views();
+            if let Some(view) = views.iter().find(|view| view.id == id)
+                && view.missing.is_empty()
+            {
+                shell.events.tell(NodeEvent::Complete { table: view.name.clone() });
+            }
+        });
+    }
+
+    /// Tells the table's resolver that a sync begins or is over, where it may block.
+    fn bracket(self: &Arc<Self>, id: TableId, peer: Incarnation, begins: bool) {
+        let Some(resolver) = self.table(id).and_then(|table| table.judge().resolver()) else {
+            return;
+        };
+        let (table, peer) = self.names(id, peer);
+        self.runtime.spawn_blocking(move || {
+            let called = guarded(|| {
+                if begins { resolver.begin(&table, &peer) } else { resolver.finish(&table, &peer) }
+            });
+            if let Err(panic) = called {
+                tracing::error!(table, peer, panic, "the resolver panicked around a sync");
+            }
+        });
+    }
+
+    /// Has the siblings of a table judged, where that may take its time: resolvers are the users'.
+    pub(crate) fn judge(self: &Arc<Self>, id: TableId, leads: bool) {
+        let Some(table) = self.table(id) else { return };
+        if table.judging.swap(true, AcqRel) {
+            return;
+        }
+        let shell = Arc::clone(self);
+        self.runtime.spawn_blocking(move || {
+            let ripe = table.with(|machine| machine.ripe(now(), RIPE));
+            for ripe in &ripe {
+                shell.decide(&table, ripe, leads);
+            }
+            table.judging.swap(false, AcqRel);
+            if leads && !ripe.is_empty() {
+                shell.mesh.schedule_flush();
+            }
+        });
+    }
+
+    fn decide(&self, table: &SharedTable, ripe: &Ripe, leads: bool) {
+        let siblings: Vec<EntryRef<'_>> = ripe.siblings.iter().map(|one| one.as_ref()).collect();
+        let judge = table.judge();
+        let verdict = if ripe.agree() {
+            Verdict::Keep(siblings.len() - 1)
+        } else {
+            judge.judge(&ripe.key, &siblings)
+        };
+        let key = String::from_utf8_lossy(&ripe.key);
+        match verdict {
+            Verdict::Undecided(cause) => {
+                if table.with(|machine| machine.alarm(ripe, now(), &cause)) {
+                    tracing::warn!(table = table.name, %key, cause, "a conflict is undecided");
+                    let (name, key) = (table.name.clone(), ripe.key.to_vec());
+                    self.events.tell(NodeEvent::Conflict { table: name, key, cause });
+                }
+            }
+            _ if !leads => {}
+            Verdict::Keep(at) => {
+                if !ripe.agree() && judge.lacks_field(&siblings) {
+                    tracing::warn!(
+                        table = table.name,
+                        %key,
+                        "of values in conflict some lack the field that the policy compares"
+                    );
+                }
+                let kept = &siblings[at];
+                let value = kept.value.unwrap_or_default();
+                table.conclude(ripe, Conclusion::Value { value, expires: kept.expires });
+            }
+            Verdict::Value(value) => {
+                let expires = common_expiry(&siblings);
+                table.conclude(ripe, Conclusion::Value { value: &value, expires });
+            }
+            Verdict::Delete => table.conclude(ripe, Conclusion::Delete),
+        }
+    }
+
+    fn table_name(&self, table: TableId) -> String {
+        self.table(table).map(|table| table.name.clone()).unwrap_or_default()
+    }
+
+    fn names(&self, table: TableId, peer: Incarnation) -> (String, String) {
+        let peer = self.mesh.link(peer).map(|link| link.peer.name.clone());
+        (self.table_name(table), peer.unwrap_or_default())
+    }
+}

@@ -1,0 +1,131 @@
+//! Reading tables in the order of their keys.
+
+use crate::clock::now;
+use crate::raw::{RawTable, Record, record};
+use std::ops::{Bound, ControlFlow};
+use tombolo_core::{EntryRef, Kind};
+
+/// The table's keys are in no order. Declare it `kind=ordered_set`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the table is kind={0}, whose keys are in no order; declare it kind=ordered_set")]
+pub struct NotOrdered(pub Kind);
+
+impl RawTable {
+    /// Shows the records from `from` to `to` in the order of their keys' bytes, until `see` breaks
+    /// off. No lock; a record that is there throughout is shown exactly once.
+    ///
+    /// # Errors
+    ///
+    /// If the table is not ordered.
+    pub fn range(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        see: impl FnMut(&[u8], Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(), NotOrdered> {
+        let ordered = self.ordered()?;
+        ordered.range(from, to, now(), shown(see));
+        Ok(())
+    }
+
+    /// As [`RawTable::range`], in the reverse order: the greatest key first.
+    ///
+    /// # Errors
+    ///
+    /// If the table is not ordered.
+    pub fn range_back(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        see: impl FnMut(&[u8], Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(), NotOrdered> {
+        let ordered = self.ordered()?;
+        ordered.range_back(from, to, now(), shown(see));
+        Ok(())
+    }
+
+    /// The record with the lowest key.
+    ///
+    /// # Errors
+    ///
+    /// If the table is not ordered.
+    pub fn first<R>(
+        &self,
+        look: impl FnOnce(&[u8], Record<'_>) -> R,
+    ) -> Result<Option<R>, NotOrdered> {
+        self.one(Bound::Unbounded, Bound::Unbounded, false, look)
+    }
+
+    /// The record with the greatest key.
+    ///
+    /// # Errors
+    ///
+    /// If the table is not ordered.
+    pub fn last<R>(
+        &self,
+        look: impl FnOnce(&[u8], Record<'_>) -> R,
+    ) -> Result<Option<R>, NotOrdered> {
+        self.one(Bound::Unbounded, Bound::Unbounded, true, look)
+    }
+
+    /// The record with the lowest key above `key`, which need not be there itself.
+    ///
+    /// # Errors
+    ///
+    /// If the table is not ordered.
+    pub fn next<R>(
+        &self,
+        key: &[u8],
+        look: impl FnOnce(&[u8], Record<'_>) -> R,
+    ) -> Result<Option<R>, NotOrdered> {
+        self.one(Bound::Excluded(key), Bound::Unbounded, false, look)
+    }
+
+    /// The record with the greatest key below `key`, which need not be there itself.
+    ///
+    /// # Errors
+    ///
+    /// If the table is not ordered.
+    pub fn previous<R>(
+        &self,
+        key: &[u8],
+        look: impl FnOnce(&[u8], Record<'_>) -> R,
+    ) -> Result<Option<R>, NotOrdered> {
+        self.one(Bound::Unbounded, Bound::Excluded(key), true, look)
+    }
+
+    fn one<R>(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        back: bool,
+        look: impl FnOnce(&[u8], Record<'_>) -> R,
+    ) -> Result<Option<R>, NotOrdered> {
+        let (mut look, mut found) = (Some(look), None);
+        let see = |key: &[u8], record: Record<'_>| {
+            found = look.take().map(|look| look(key, record));
+            ControlFlow::Break(())
+        };
+        if back {
+            self.range_back(from, to, see)?;
+        } else {
+            self.range(from, to, see)?;
+        }
+        Ok(found)
+    }
+
+    fn ordered(&self) -> Result<tombolo_store::Ordered<'_>, NotOrdered> {
+        let kind = self.kind();
+        let ordered = self.shared.records.ordered().filter(|_| kind == Kind::OrderedSet);
+        ordered.ok_or(NotOrdered(kind))
+    }
+}
+
+fn shown(
+    mut see: impl FnMut(&[u8], Record<'_>) -> ControlFlow<()>,
+) -> impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()> {
+    move |key, entry| match record(&entry) {
+        Some(record) => see(key, record),
+        None => ControlFlow::Continue(()),
+    }
+}
