@@ -30,7 +30,18 @@ fn the_tour_holds() {
     let status = demo.wait();
     let output = demo.output();
     assert_eq!(status.code(), Some(0), "{output}");
-    for text in ["all 5 steps held", "the delete wins", "the write wins", "SIGKILL n3"] {
+    for text in [
+        "all 9 steps held",
+        "the delete wins",
+        "the write wins",
+        "SIGKILL n3",
+        "the greatest version stays, though it is older",
+        "1 key waits for somebody to decide",
+        "tombolo resolve by-hand colour --take n1:",
+        "--table by-time: red again, on every node",
+        "its record is hidden after",
+        "equal: 6 tables on n1, n2, n3",
+    ] {
         assert!(output.contains(text), "no `{text}` in\n{output}");
     }
     assert!(nobody_listens(base_port));

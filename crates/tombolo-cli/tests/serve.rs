@@ -63,6 +63,9 @@ fn a_wrong_value_names_the_flag_and_what_is_accepted() {
         ("--name", "", "letters"),
         ("--ack", "most", "all (linked nodes), local, or how many"),
         ("--ack-timeout", "5", "500ms, 5s or 2m"),
+        ("--max-drift", "0s", "500ms, 5s or 2m"),
+        ("--sync-rate", "fast", "50MB, 20MiB/s"),
+        ("--ledger-bytes", "0", "64KiB"),
         ("--drills=maybe", "", "true or false"),
         ("--log", "loud", "info, debug"),
     ] {

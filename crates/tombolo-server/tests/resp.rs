@@ -318,7 +318,7 @@ fn tables() {
     client.ask("get where", "$7|default|");
     client.send("tombolo fingerprint\r\n");
     assert_eq!(client.bulk().len(), 16);
-    client.ask("tombolo fingerprint nothing", "-ERR there is no table 'nothing'|");
+    client.refused("tombolo fingerprint nothing", &["there is no table \"nothing\"", "sessions"]);
     client.send("tombolo tables\r\n");
     assert_eq!(client.line(), "*3");
 }

@@ -15,6 +15,8 @@ pub struct Config {
     pub keys: usize,
     /// How each table is declared.
     pub tables: Vec<Declaration>,
+    /// The values that are written; made up ones if there are none.
+    pub values: Vec<Vec<u8>>,
     /// How many random steps before the end phase.
     pub steps: usize,
     /// Whether processes end and come back.
@@ -32,6 +34,8 @@ pub struct Config {
     pub twins: bool,
     /// Whether links break for moments only, all the time.
     pub short_losses: bool,
+    /// The node to which everything takes long.
+    pub slow: Option<usize>,
     /// In how many of 1000 steps the network changes.
     pub flapping: usize,
     /// How far apart two clocks may be at most, in milliseconds.
@@ -51,6 +55,7 @@ impl Config {
             nodes: if crowd { 9 + rng.below(4) } else { [2, 3, 3, 3, 4, 4, 5][rng.below(7)] },
             keys: 3 + rng.below(4),
             tables: (0..tables).map(|_| some_declaration(rng)).collect(),
+            values: Vec::new(),
             steps,
             crashes: rng.chance(60),
             expiry: rng.chance(50),
@@ -59,10 +64,27 @@ impl Config {
             wild_clocks: rng.chance(8),
             twins: rng.chance(8),
             short_losses: rng.chance(10),
+            slow: rng.chance(15).then_some(1),
             flapping: [8, 20, 45][rng.below(3)],
             max_drift: [10, 40, 40, 300][rng.below(4)],
             ledger_bytes: if rng.chance(15) { 1_000 } else { 1 << 20 },
             whole_at_end: crowd || rng.chance(60),
+        }
+    }
+
+    /// The shape in which a resolver of the user's is checked: one table, its values, faults of the
+    /// network and of processes.
+    pub(crate) fn for_resolver(rng: &mut Rng, steps: usize, values: &[Vec<u8>]) -> Config {
+        let policy = Policy::Resolve("checked".to_string());
+        Config {
+            nodes: 2 + rng.below(3),
+            tables: vec![Declaration { policy, ..Declaration::default() }],
+            values: values.to_vec(),
+            steps,
+            crashes: rng.chance(40),
+            flapping: 45,
+            whole_at_end: true,
+            ..Config::scripted(3)
         }
     }
 
@@ -72,6 +94,7 @@ impl Config {
             nodes,
             keys: 4,
             tables: vec![Declaration::default()],
+            values: Vec::new(),
             steps: 0,
             crashes: false,
             expiry: false,
@@ -80,6 +103,7 @@ impl Config {
             wild_clocks: false,
             twins: false,
             short_losses: false,
+            slow: None,
             flapping: 0,
             max_drift: 40,
             ledger_bytes: 1 << 20,

@@ -48,10 +48,12 @@ pub enum Fault {
     ShortLoss,
     /// A process was started while an older one of its name still ran.
     Twin,
+    /// Everything takes long to one node.
+    SlowPeer,
 }
 
 /// Every kind of fault.
-pub const FAULTS: [Fault; 22] = [
+pub const FAULTS: [Fault; 23] = [
     Fault::Cut,
     Fault::OneWayCut,
     Fault::Heal,
@@ -74,6 +76,7 @@ pub const FAULTS: [Fault; 22] = [
     Fault::WildClock,
     Fault::ShortLoss,
     Fault::Twin,
+    Fault::SlowPeer,
 ];
 
 /// How often each kind fired.

@@ -29,12 +29,7 @@ pub const PIECE: usize = 9;
 const PIECES: usize = 6;
 
 /// What `policy` says of siblings, the newest last; `own` takes the place of the resolvers here.
-pub fn judge(
-    policy: &Policy,
-    key: &[u8],
-    siblings: &[Entry],
-    own: Option<&Resolver>,
-) -> Judgement {
+pub fn judge(policy: &Policy, key: &[u8], siblings: &[Entry], own: Option<&Resolver>) -> Judgement {
     match policy {
         Policy::LastWriterWins | Policy::Newest | Policy::Ignore | Policy::YieldIsland => {
             newest(siblings)

@@ -9,6 +9,7 @@
 //! What this crate does not know: threads (but for playing several seeds at once), sockets, real
 //! time, and how the core works inside.
 
+mod check;
 pub mod command;
 mod config;
 mod delivery;
@@ -30,12 +31,15 @@ mod sight;
 mod trace;
 mod world;
 
+pub use check::{
+    Associativity, CheckSettings, CheckedResolver, Law, LawBroken, Sibling, Verdict, check_resolver,
+};
 pub use config::Config;
 pub use fault::{FAULTS, Fault, FaultCounts};
 pub use invariant::Violation;
+pub use judge::{Judgement, Resolver};
 pub use network::{Channel, Lane, Link, Network, Packet, Queue};
 pub use oracle::{Log, Op, Oracle, Truth};
-pub use judge::{Judgement, Resolver};
 pub use process::{Cause, DoneWrite, Process, SimTables, WantedWrite};
 pub use rng::Rng;
 pub use run::{Failure, Outcome, run_seed};

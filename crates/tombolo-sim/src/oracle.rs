@@ -1,7 +1,7 @@
 //! What really happened, written down beside the core and never read by it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::process::Cause;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tombolo_core::{
     Declaration, Dot, Epochs, Incarnation, Mark, Millis, OwnerDown, Rank, Stamp, TableId,
     VersionVector,
@@ -96,7 +96,6 @@ impl Log {
     pub fn was_altered(&self) -> bool {
         self.declared.keys().any(|epoch| *epoch > 0)
     }
-
 
     /// Writes an op down.
     pub fn add(&mut self, op: Op) {

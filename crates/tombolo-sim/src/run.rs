@@ -31,7 +31,12 @@ pub struct Outcome {
 pub fn run_seed<S: Store + Default>(seed: u64, steps: usize, traced: bool) -> Outcome {
     let mut rng = Rng::new(seed);
     let config = Config::of(&mut rng, steps);
-    let mut world: World<S> = World::new(config, rng, traced);
+    run_in(World::<S>::new(config, rng, traced), seed)
+}
+
+/// Plays the schedule of a seed in a world that was made for it.
+pub(crate) fn run_in<S: Store + Default>(mut world: World<S>, seed: u64) -> Outcome {
+    let traced = world.trace.is_wanted();
     world.trace.say(0, &[], || format!("seed {seed}"));
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         world.play().and_then(|()| world.settle())

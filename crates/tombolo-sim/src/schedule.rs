@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::invariant::{Checked, check};
+use crate::network::Channel;
 use crate::process::WantedWrite;
 use crate::world::World;
 use tombolo_core::{Event, Kind, Store, TableId};
@@ -32,6 +33,9 @@ impl<S: Store + Default> World<S> {
     }
 
     fn set_up(&mut self) {
+        if let Some(slot) = self.config.slow {
+            self.fault(Fault::SlowPeer, &[slot]);
+        }
         for slot in 0..self.config.nodes {
             let bound = self.config.max_drift as i64 / 2;
             self.clocks[slot].offset = self.rng.between(-bound, bound);
@@ -118,6 +122,10 @@ impl<S: Store + Default> World<S> {
 
     /// A value of one piece: its version, and which write it is. Now and then two say the same.
     fn some_value(&mut self) -> Vec<u8> {
+        if !self.config.values.is_empty() {
+            let at = self.rng.below(self.config.values.len());
+            return self.config.values[at].clone();
+        }
         let mut value = vec![self.rng.below(4) as u8];
         let same = self.rng.chance(7);
         let number = if same { 0 } else { self.counts.ops + 1 };
@@ -134,7 +142,9 @@ impl<S: Store + Default> World<S> {
         let mut ready = std::mem::take(&mut self.ready);
         let procs = &self.procs;
         self.network.ready(self.now, |process| procs[process].slot, &mut ready);
-        if let Some(channel) = self.rng.pick(&ready) {
+        let slow = |channel: &Channel| Some(procs[channel.to].slot) == self.config.slow;
+        let picked = self.rng.pick(&ready);
+        if let Some(channel) = picked.filter(|channel| !slow(channel) || self.rng.chance(12)) {
             let most = [1, 1, 2, 5][self.rng.below(4)];
             self.deliver(channel, most);
         }

@@ -25,6 +25,11 @@ impl Trace {
         Trace { lines: wanted.then(Vec::new), names: Vec::new() }
     }
 
+    /// Whether anything is kept.
+    pub fn is_wanted(&self) -> bool {
+        self.lines.is_some()
+    }
+
     /// From now on `long` is written as `short`.
     pub fn name(&mut self, long: String, short: String) {
         if self.lines.is_some() {

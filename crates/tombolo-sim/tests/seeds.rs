@@ -27,12 +27,3 @@ fn a_seed_plays_the_same_schedule_twice() {
     let played = |_| format!("{:?}", run_seed::<BTreeStore>(7, 600, false).counts);
     assert_eq!(played(1), played(2));
 }
-
-/// Schedules that showed something once: the second that copies were not compared when dots of a
-/// dead origin were left on one of them, the others that the oracle took too much for promised.
-#[test]
-fn seeds_that_showed_something_hold() {
-    for seed in [51_449, 56_482, 57_313, 58_611] {
-        holds::<BTreeStore>(seed..seed + 1);
-    }
-}

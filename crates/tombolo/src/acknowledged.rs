@@ -61,14 +61,21 @@ pub struct Acked {
 /// while the node runs, goes on replicating.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "applied here, but acknowledged only by {by:?} in time and not by {missing:?}; \
-     it goes on replicating, so do not write it again for that"
+    "applied here, but acknowledged only by {by:?} {} and not by {missing:?}; {}",
+    if *.ended { "before the node ended" } else { "in time" },
+    if *.ended {
+        "those who have it pass it on, and if nobody does it is gone with this node"
+    } else {
+        "it goes on replicating, so do not write it again for that"
+    }
 )]
 pub struct AckTimeout {
     /// The peers that have it.
     pub by: Vec<String>,
     /// The linked peers that are not known to have it.
     pub missing: Vec<String>,
+    /// Whether the node ended while it was waited for.
+    pub ended: bool,
 }
 
 pub(crate) async fn acknowledged(
@@ -90,7 +97,7 @@ pub(crate) async fn acknowledged(
     let (by, missing): (Vec<_>, Vec<_>) =
         table.copies(receipt.seq).into_iter().partition(|(_, has)| *has);
     let names = |peers: Vec<(String, bool)>| peers.into_iter().map(|(name, _)| name).collect();
-    Err(AckTimeout { by: names(by), missing: names(missing) })
+    Err(AckTimeout { by: names(by), missing: names(missing), ended: table.mesh.has_ended() })
 }
 
 /// Ready once enough nodes have the write, or, with false, once the node has ended and nobody will.

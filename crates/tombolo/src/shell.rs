@@ -394,7 +394,10 @@ impl Shell {
         if self.mesh.named(&link.peer.name).is_none() {
             self.swim.lock().unlinked(&link.peer.name);
         }
-        self.handle(Event::Unlinked { peer: link.peer.clone() });
+        // A node that ends still tells those who wait who had their writes.
+        if !self.mesh.has_ended() {
+            self.handle(Event::Unlinked { peer: link.peer.clone() });
+        }
     }
 
     /// Runs a step of the membership protocol and does what it asks for.

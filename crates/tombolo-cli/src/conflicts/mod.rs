@@ -97,7 +97,10 @@ pub fn undo(args: &UndoArgs) -> ExitCode {
     }
     match Api::new(&args.node.http).post("conflicts/undo", &body) {
         Ok(_) => {
-            say(format!("{}: undone, what was lost is back on every node", args.id));
+            say(format!(
+                "{}: undone. What was lost is back here, and reaches the other nodes",
+                args.id
+            ));
             ExitCode::SUCCESS
         }
         Err(error) => with_advice(error, &args.node.hint()),

@@ -22,7 +22,8 @@ pub fn render(view: &ConflictsView, now: u64, hint: &str, colours: bool) -> Stri
         let _ = write!(text, "\n{}", ledger(&view.conflicts, now).render("", colours));
         let undoable = view.conflicts.iter().any(|one| one.outcome != "undecided");
         if undoable {
-            let _ = writeln!(text, "\nto put back what was lost: tombolo undo ID{hint}");
+            let _ =
+                writeln!(text, "\nto put back what was lost: tombolo undo ID --table TABLE{hint}");
         }
     }
     if view.conflicts_left_out > 0 {

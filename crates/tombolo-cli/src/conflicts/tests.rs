@@ -64,7 +64,7 @@ ID                AGE  TABLE  KEY  POLICY  OUTCOME    KEPT        LOST
 00000000000000bb  5 s  carts  ada  newest  undecided  -           one (n1:4), a delete (n1:5)
 00000000000000aa  5 s  carts  ada  newest  discarded  two (n2:9)  one (n1:4), a delete (n1:5)
 
-to put back what was lost: tombolo undo ID --http h:1
+to put back what was lost: tombolo undo ID --table TABLE --http h:1
 3 older ones are not listed
 the ledger of table carts dropped its 1,200 oldest entries to stay within 1.0 MiB: raise \
 --ledger-bytes to keep more

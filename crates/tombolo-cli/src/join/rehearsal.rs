@@ -48,12 +48,14 @@ fn nothing(view: &StatusView) -> String {
 }
 
 fn counts(table: &TableView, now: u64) -> Grid {
-    let mut grid = Grid::new(&["PEER", ">FOR", ">ADD", ">UPDATE", ">DELETE", ">CONFLICT", "NOTE"]);
+    let mut grid =
+        Grid::new(&["PEER", ">FOR", ">LOOKED", ">ADD", ">UPDATE", ">DELETE", ">CONFLICT", "NOTE"]);
     for held in &table.held {
         let number = |count: fn(&PreviewView) -> u64| match &held.preview {
             Some(preview) => grouped(count(preview)),
             None => "-".to_owned(),
         };
+        let looked = held.preview.as_ref().map(|preview| now.saturating_sub(preview.looked));
         let conflicts = match &held.preview {
             Some(preview) if preview.conflicts > 0 => Tone::Busy,
             _ => Tone::Plain,
@@ -61,6 +63,7 @@ fn counts(table: &TableView, now: u64) -> Grid {
         grid.row([
             cell(&held.peer),
             cell(span(now.saturating_sub(held.since))),
+            cell(looked.map_or_else(|| "-".to_owned(), |millis| span(millis) + " ago")),
             cell(number(|preview| preview.adds)),
             cell(number(|preview| preview.updates)),
             cell(number(|preview| preview.deletes)),

@@ -35,6 +35,7 @@ fn a_rehearsal_says_what_would_happen_and_how_to_go_on() {
         added: (0..20).map(|index| key(&format!("k{index}"))).collect(),
         deleted: vec![],
         conflicting: vec![key("a\x1bb")],
+        looked: 96_000,
     };
     let apart = HeldView { peer: "n2".into(), since: 90_000, apart: true, preview: Some(preview) };
     let early = HeldView { peer: "n3".into(), since: 99_500, apart: false, preview: None };
@@ -44,9 +45,10 @@ fn a_rehearsal_says_what_would_happen_and_how_to_go_on() {
 what a join would do on n1
 
 carts  policy=newest merge=hold
-  PEER   FOR    ADD  UPDATE  DELETE  CONFLICT  NOTE
-  n2    10 s  1,000       2       0         1  conflicts: the newest value stays
-  n3     0 s      -       -       -         -  it may yet turn out that both are one island
+  PEER   FOR   LOOKED    ADD  UPDATE  DELETE  CONFLICT  NOTE
+  n2    10 s  4 s ago  1,000       2       0         1  conflicts: the newest value stays
+  n3     0 s        -      -       -       -         -  it may yet turn out that both are one \
+island
   n2, added: k0, k1, k2, k3, k4, k5, k6, k7, …
   n2, in conflict: a?b
   join: tombolo approve carts --http h:1

@@ -40,6 +40,11 @@ impl Report {
         let equal = |finding: &Finding| matches!(finding, Finding::Equal { .. });
         self.left_out.is_empty() && self.tables.values().all(equal)
     }
+
+    /// The report as text, the verdict first.
+    pub(crate) fn render(&self, colours: bool) -> String {
+        render::render(self, colours)
+    }
 }
 
 /// Runs the subcommand.
@@ -51,7 +56,7 @@ pub fn run(args: &VerifyArgs) -> ExitCode {
     if args.json {
         say(render::json(&report));
     } else {
-        say(render::render(&report, wants_colours()).trim_end());
+        say(report.render(wants_colours()).trim_end());
     }
     ExitCode::from(u8::from(!report.is_equal()))
 }

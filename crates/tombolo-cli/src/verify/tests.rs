@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 
-use tombolo_server::http::view::{DigestView, SumView};
+use serde_json::json;
+use tombolo_server::http::view::{DigestView, StatusView, SumView, TableView};
 
 use super::compare::{FirstKey, differing_parts, first_difference, judge};
 use super::nodes::guess;
-use super::render::{json, render};
+use super::render::{self, render};
 use super::*;
 
 fn digest(seen: &[(&str, u64)], fingerprint: &str) -> DigestView {
@@ -99,10 +102,59 @@ default  equal           fingerprint ff
 jobs     not comparable  n2 is behind by 4 writes
 ";
     assert_eq!(render(&report(), false), golden);
-    let value: serde_json::Value = serde_json::from_str(&json(&report())).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&render::json(&report())).unwrap();
     assert_eq!(value["equal"], false);
     assert_eq!(value["tables"]["carts"]["first"]["nodes"]["n1"], "2");
     assert_eq!(value["tables"]["jobs"]["result"], "not_comparable");
+}
+
+/// A node that has taken in the same writes as all others, and holds `keys` in part 1.
+fn fake_node(name: &'static str, fingerprint: &'static str, keys: &'static [&str]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answer = move |request: &str| -> serde_json::Value {
+        if request.starts_with("GET /api/v1/status") {
+            let table = TableView { name: "carts".into(), ..TableView::default() };
+            let view = StatusView { name: name.into(), tables: vec![table], ..Default::default() };
+            return serde_json::to_value(view).unwrap();
+        }
+        if request.starts_with("GET /api/v1/digest?table=carts&part=1 ") {
+            let sum = format!("{fingerprint}0");
+            let sum = |key: &&str| json!({ "key": key, "key_base64": key, "sum": sum });
+            return json!({ "keys": keys.iter().map(sum).collect::<Vec<_>>() });
+        }
+        assert!(request.starts_with("GET /api/v1/digest?table=carts "), "{request}");
+        serde_json::to_value(digest(&[("a", 5)], fingerprint)).unwrap()
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).unwrap();
+            let body = answer(&String::from_utf8_lossy(&request[..length])).to_string();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all((head + &body).as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn nodes_that_differ_are_found_out_with_the_first_key() {
+    // `YQ==` is a, `Yg==` is b.
+    let nodes = [fake_node("n1", "e", &["Yg==", "YQ=="]), fake_node("n2", "e", &["Yg==", "YQ=="])];
+    let report = verify(&nodes, None, Duration::ZERO).unwrap();
+    assert!(report.is_equal());
+
+    let nodes = [nodes[0].clone(), fake_node("n3", "f", &["Yg=="])];
+    let report = verify(&nodes, None, Duration::ZERO).unwrap();
+    assert!(!report.is_equal());
+    let Finding::Different { first: Some(first) } = &report.tables["carts"] else {
+        panic!("{:?}", report.tables);
+    };
+    assert_eq!((first.key.as_str(), first.certain), ("YQ==", true));
+    let held: Vec<Option<&str>> = first.nodes.values().map(Option::as_deref).collect();
+    assert_eq!(held, [Some("e0"), None]);
 }
 
 #[test]

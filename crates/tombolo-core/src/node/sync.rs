@@ -254,11 +254,12 @@ impl<T: Tables> Node<T> {
     }
 
     fn pass_on_reports(&mut self) {
-        let linked = self.linked();
+        // Also what was passed on to here: in a chain of nodes the ends hear of each other.
+        let awaited = self.members.awaited();
         let mut apart: BTreeMap<Incarnation, Vec<Incarnation>> = BTreeMap::new();
         for known in self.members.others().filter(|known| known.linked) {
             let to = known.member.id.incarnation();
-            let unheard = linked
+            let unheard = awaited
                 .iter()
                 .filter(|about| **about != to && !known.member.linked_to.contains(about));
             apart.insert(to, unheard.copied().collect());

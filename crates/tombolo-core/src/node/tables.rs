@@ -340,9 +340,4 @@ impl<T: Tables> Node<T> {
             self.effects.push(Effect::Writable { table });
         }
     }
-
-    /// The names of the linked peers.
-    pub(super) fn linked(&self) -> BTreeSet<Incarnation> {
-        self.links.keys().copied().collect()
-    }
 }

@@ -141,6 +141,10 @@ impl<S: Store> Table<S> {
         now: Millis,
     ) -> (u64, SyncBody) {
         self.next_session += 1;
+        if aim == Aim::Overrule {
+            let seen = self.origins.seen(peer);
+            self.overruling.entry(peer).or_insert(seen);
+        }
         let session = self.next_session;
         let asked = self.origins.seen_vector();
         let live_beyond = self.origins.live_beyond_seen();
@@ -362,6 +366,7 @@ impl<S: Store> Table<S> {
             Aim::Look => Finished::Looked(asking.preview),
             Aim::Overrule => {
                 self.lone.clear();
+                self.overruling.remove(&peer);
                 Finished::Overruled
             }
             _ => {

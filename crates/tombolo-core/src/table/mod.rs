@@ -113,6 +113,8 @@ pub struct Table<S> {
     ledger: Ledger,
     /// What another island wrote alone and is about to be overruled.
     lone: BTreeMap<Dot, Entry>,
+    /// The peers that this island's word is being spoken to, and how far each was seen before.
+    overruling: BTreeMap<Incarnation, u64>,
     parked: BTreeMap<Incarnation, Parked>,
     /// The wall clock, as it was told last.
     wall: Millis,
@@ -143,6 +145,7 @@ impl<S: Store> Table<S> {
             owners: Owners::default(),
             ledger: Ledger::new(limits.ledger_bytes),
             lone: BTreeMap::new(),
+            overruling: BTreeMap::new(),
             parked: BTreeMap::new(),
             wall: Millis(0),
             limits,
@@ -167,6 +170,32 @@ impl<S: Store> Table<S> {
         self.last_writer_wins = declaration.policy.is_last_writer_wins();
         self.policy = declaration.policy.to_string().into();
         self.epochs = epochs;
+        // Another island may have altered the table otherwise at the same time, and lost: its
+        // siblings are judged anew.
+        for key in self.siblings.keys() {
+            self.judge_anew(&key);
+        }
+    }
+
+    /// Removes what events of `key` beat each other by rule 7.
+    fn judge_anew(&mut self, key: &[u8]) {
+        let mut entries: Vec<Entry> = Vec::new();
+        self.store.entries(key, &mut |entry| entries.push(entry.to_entry()));
+        entries.sort_by_key(|entry| entry.as_ref().rank());
+        let beaten =
+            |one: &&Entry| entries.iter().any(|by| self.beats(&by.as_ref(), &one.as_ref()));
+        let lost: Vec<Entry> = entries.iter().filter(beaten).cloned().collect();
+        let dots: Vec<Dot> = lost.iter().map(|entry| entry.dot).collect();
+        if !lost.is_empty() {
+            self.note_discarded(key, entries.last().map(Entry::as_ref), lost, false);
+            self.merge(key, &dots, None, false);
+        }
+    }
+
+    /// Whether `one` removes `other` by rule 7.
+    fn beats(&self, one: &EntryRef<'_>, other: &EntryRef<'_>) -> bool {
+        let (first, last) = (other.mark.epoch, one.mark.epoch);
+        one.wins_over(other) && self.epochs.last_writer_won(first, last, self.last_writer_wins)
     }
 
     /// What the wall clock shows; to be told before ops and pieces of syncs are taken in, which are
@@ -181,15 +210,18 @@ impl<S: Store> Table<S> {
     pub fn write(&mut self, now: Millis, key: &[u8], change: Change<'_>) -> Option<Written<'_>> {
         self.wall = now;
         let (mut visible, mut kept) = (false, 0);
-        let Table { store, gone, owners, .. } = self;
+        let Table { store, gone, owners, epochs, last_writer_wins, .. } = self;
         gone.clear();
         store.entries(key, &mut |entry| {
-            if owners.hide(entry.dot.origin) {
-                // The writer does not see it, so it does not supersede it.
+            let hidden = owners.hide(entry.dot.origin);
+            let (first, last) = (entry.mark.epoch, epochs.current());
+            if hidden && !epochs.last_writer_won(first, last, *last_writer_wins) {
+                // The writer does not see it, so it does not supersede it. What is from an epoch of
+                // rule 7 goes all the same: every other node will remove it.
                 kept += usize::from(entry.value.is_some());
                 return;
             }
-            visible |= entry.is_visible(now);
+            visible |= !hidden && entry.is_visible(now);
             gone.push(entry.dot);
         });
         let (value, expires) = match change {
@@ -276,6 +308,10 @@ impl<S: Store> Table<S> {
     pub fn detach(&mut self, peer: Incarnation) {
         self.contacts.remove(&peer);
         self.early.remove(&peer);
+        self.overruling.remove(&peer);
+        if self.overruling.is_empty() {
+            self.lone.clear();
+        }
         self.scans.remove(&peer);
         self.asks.remove(&peer);
     }
@@ -368,11 +404,7 @@ impl<S: Store> Table<S> {
     /// Whether something that `key` holds would remove `new` by rule 7.
     fn is_beaten(&self, key: &[u8], new: &EntryRef<'_>) -> bool {
         let mut beaten = false;
-        self.store.entries(key, &mut |entry| {
-            let (first, last) = (new.mark.epoch, entry.mark.epoch);
-            beaten |= entry.wins_over(new)
-                && self.epochs.last_writer_won(first, last, self.last_writer_wins);
-        });
+        self.store.entries(key, &mut |entry| beaten |= self.beats(&entry, new));
         beaten
     }
 
@@ -458,7 +490,9 @@ impl<S: Store> Table<S> {
             dot.seq <= self.origins.seen(dot.origin)
                 && !self.origins.live(dot.origin).is_some_and(|live| live.contains(dot.seq))
         };
-        let back = op.entry.mark.outcome && op.entry.value.is_some();
+        let back = op.entry.mark.outcome
+            && op.entry.value.is_some()
+            && !self.origins.refuses(op.entry.dot);
         if back && !op.replaces.is_empty() && op.replaces.iter().all(dead) {
             let mut holds = false;
             self.store.entries(op.key, &mut |entry| holds |= entry.value.is_some());

@@ -30,6 +30,10 @@ impl Siblings {
         self.keys.len()
     }
 
+    pub(super) fn keys(&self) -> Vec<Box<[u8]>> {
+        self.keys.keys().cloned().collect()
+    }
+
     /// `key` holds so many values now. True if an alarm of it is over.
     pub(super) fn count(&mut self, key: &[u8], values: usize) -> bool {
         let alarm = if values > 1 {
@@ -191,9 +195,17 @@ impl<S: Store> Table<S> {
         key: &[u8],
         lone: &[Dot],
     ) -> Option<(Written<'_>, Option<Entry>)> {
-        let mine = self.visible(key, now);
+        // What the other side writes from now on meets this as any concurrent write does.
+        let theirs =
+            |dot: Dot| self.overruling.get(&dot.origin).is_some_and(|seen| dot.seq > *seen);
+        let mut mine = self.visible(key, now);
+        mine.retain(|entry| !theirs(entry.dot));
         let mut dots: Vec<Dot> = lone.to_vec();
-        self.store.entries(key, &mut |entry| dots.push(entry.dot));
+        self.store.entries(key, &mut |entry| {
+            if !theirs(entry.dot) {
+                dots.push(entry.dot);
+            }
+        });
         if dots.is_empty() {
             return None;
         }

@@ -298,7 +298,7 @@ impl Names {
         let views = process.node.table_views();
         for held in views.iter().filter(|view| view.id == id).flat_map(|view| &view.held) {
             let preview = held.preview.as_ref();
-            let would = preview.map_or(String::new(), |p| format!(": {}", self.preview(p)));
+            let would = preview.map_or(String::new(), |(p, _)| format!(": {}", self.preview(p)));
             let apart = if held.apart { "is apart from" } else { "may be apart from" };
             lines.push(format!("  {apart} {}{would}", self.node(held.peer)));
         }

@@ -46,6 +46,26 @@ fn reported(replica: &Replica, history: &History, at: &[usize; 3], dot: Dot) -> 
     })
 }
 
+/// Rule 8: two leaders conclude the same siblings while neither hears the other. Their outcomes are
+/// left as they are, until a value comes that is none.
+#[test]
+fn outcomes_are_not_concluded_again() {
+    let mut nodes = ORIGINS.map(|id| Replica::new(id, &Setup::siblings()));
+    let values: [&[u8]; 3] = [b"x", b"y", b"z"];
+    let put = |at: usize| Change::Put { value: values[at], expires: None };
+    let first = [0, 1].map(|at| nodes[at].write(NOW, b"k", put(at)).unwrap());
+    nodes[0].take_in(&first[1]);
+    nodes[1].take_in(&first[0]);
+    assert_eq!(nodes[0].table.ripe(NOW, 10).len(), 1);
+    let outcomes = [0, 1].map(|at| nodes[at].conclude(NOW, b"k", true).unwrap());
+    nodes[0].take_in(&outcomes[1]);
+    assert_eq!(nodes[0].table.visible(b"k", NOW).len(), 2);
+    assert_eq!(nodes[0].table.ripe(NOW, 10), []);
+    let late = nodes[2].write(NOW, b"k", put(2)).unwrap();
+    nodes[0].take_in(&late);
+    assert_eq!(nodes[0].table.ripe(NOW, 10)[0].siblings.len(), 3);
+}
+
 proptest! {
     #![proptest_config(config())]
 

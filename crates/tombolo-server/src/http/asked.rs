@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::{self, Body};
 use axum::extract::{FromRequest, Query, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -35,10 +36,15 @@ impl<T: DeserializeOwned> FromRequest<Shown> for Asked<T> {
         if has_query {
             return Err(bad("say it in the body or in the query, not in both".to_owned()));
         }
-        let asked = serde_json::from_slice(&body);
-        asked.map(Asked).map_err(|error| {
-            bad(format!("the body is not the JSON object that {} takes: {error}", parts.uri.path()))
-        })
+        let wrong = |why: &str| {
+            bad(format!("the body is not the JSON object that {} takes: {why}", parts.uri.path()))
+        };
+        // A list of the fields' values in their order would be taken for the object as well.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(wrong("it does not begin with {"));
+        }
+        let Json(asked) = Json::from_bytes(&body).map_err(|error| wrong(&error.body_text()))?;
+        Ok(Asked(asked))
     }
 }
 

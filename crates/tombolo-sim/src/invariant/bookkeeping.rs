@@ -1,8 +1,9 @@
 //! What the core counts beside its store agrees with a walk of the store.
 //!
 //! `len`, the tombstones, the live dots, the sums and the fingerprint of section 2 of the design;
-//! rule 7: one event a key in a table that was always last-writer-wins; `removed_ahead` holds nothing that is covered; every entry is what its
-//! writer wrote, or the tombstone that it became when it expired.
+//! rule 7: one event a key in a table that was always last-writer-wins; `removed_ahead` holds
+//! nothing that is covered; every entry is what its writer wrote, or the tombstone that it became
+//! when it expired.
 
 use super::{Checked, View};
 use std::collections::BTreeMap;

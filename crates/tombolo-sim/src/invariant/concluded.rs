@@ -12,11 +12,7 @@ use crate::process::Cause;
 use crate::world::World;
 use tombolo_core::{Dot, Store};
 
-pub(super) fn check<S: Store + Default>(
-    world: &World<S>,
-    view: &View<'_, S>,
-    op: &Op,
-) -> Checked {
+pub(super) fn check<S: Store + Default>(world: &World<S>, view: &View<'_, S>, op: &Op) -> Checked {
     if op.cause != Cause::Conclusion || world.config.forgetting {
         return Ok(());
     }
@@ -40,8 +36,7 @@ fn counts<S: Store + Default>(world: &World<S>, view: &View<'_, S>, older: Dot) 
     let banished = view.log.ever_hid() && world.is_superseded(older.dot.origin);
     let between = super::loss::beaters(view, older);
     let alive = world.alive();
-    let mut known = between.filter(|by| {
-        alive.iter().any(|process| world.procs[*process].has(view.table, by.dot))
-    });
+    let mut known = between
+        .filter(|by| alive.iter().any(|process| world.procs[*process].has(view.table, by.dot)));
     !banished && !world.oracle.may_be_over(older.expires) && known.next().is_some()
 }

@@ -52,9 +52,10 @@ pub(super) fn check_end<S: Store + Default>(world: &World<S>) -> Checked {
                 continue;
             }
             let superseded = view.process.node.members().superseded();
-            let left = view.entries.iter().find(|(_, entry)| {
-                entry.value.is_some() && superseded.contains(&entry.dot.origin)
-            });
+            let left = view
+                .entries
+                .iter()
+                .find(|(_, entry)| entry.value.is_some() && superseded.contains(&entry.dot.origin));
             if let Some((key, entry)) = left {
                 let text = format!("{:?} of {key:?} outlived its owner's successor", entry.dot);
                 return Err(view.violation("gone with its owner", text));

@@ -46,12 +46,7 @@ fn noted<S: Store + Default>(world: &World<S>, table: TableId) -> Option<BTreeSe
     Some(noted)
 }
 
-fn was_lost<S: Store + Default>(
-    world: &World<S>,
-    table: TableId,
-    log: &Log,
-    op: &Op,
-) -> bool {
+fn was_lost<S: Store + Default>(world: &World<S>, table: TableId, log: &Log, op: &Op) -> bool {
     let replacers = || log.replacers(op.dot).iter().filter_map(|dot| log.find(*dot));
     if replacers().any(|by| by.cause == Cause::Client) {
         return false;

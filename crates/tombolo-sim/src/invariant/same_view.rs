@@ -7,11 +7,14 @@ use crate::world::World;
 use std::collections::BTreeMap;
 use tombolo_core::{Store, TableId};
 
+/// What a reader sees of each key that shows anything.
+type Shown<'a> = BTreeMap<&'a [u8], Vec<u8>>;
+
 pub(super) fn check<S: Store + Default>(world: &World<S>) -> Checked {
     let alive = world.alive();
     for (table, log) in &world.oracle.logs {
         let keys: Vec<&[u8]> = log.keys().collect();
-        let mut first: Option<(usize, BTreeMap<&[u8], Vec<u8>>)> = None;
+        let mut first: Option<(usize, Shown<'_>)> = None;
         for process in &alive {
             let found = shown_by(world, *process, *table, &keys);
             match &first {
@@ -36,7 +39,7 @@ fn shown_by<'a, S: Store + Default>(
     process: usize,
     table: TableId,
     keys: &[&'a [u8]],
-) -> BTreeMap<&'a [u8], Vec<u8>> {
+) -> Shown<'a> {
     let tables = world.procs[process].node.tables();
     let (Some(declared), now) = (tables.declared(table), tables.wall()) else {
         return BTreeMap::new();

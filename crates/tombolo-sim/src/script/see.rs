@@ -8,8 +8,24 @@ use tombolo_core::{Store, Table, TableId, TableView};
 
 /// The commands that look and change nothing.
 pub(super) const WORDS: [&str; 19] = [
-    "expect", "siblings", "tombstones", "alarms", "ledger", "hidden", "outcomes", "held", "joined",
-    "parked", "open", "shut", "stopped", "runs", "links", "members", "missing", "acked",
+    "expect",
+    "siblings",
+    "tombstones",
+    "alarms",
+    "ledger",
+    "hidden",
+    "outcomes",
+    "held",
+    "joined",
+    "parked",
+    "open",
+    "shut",
+    "stopped",
+    "runs",
+    "links",
+    "members",
+    "missing",
+    "acked",
     "waiting",
 ];
 
@@ -30,11 +46,7 @@ pub(super) fn see<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> C
     }
 }
 
-fn see_on<S: Store + Default>(
-    world: &mut World<S>,
-    process: usize,
-    words: &[&str],
-) -> Checked {
+fn see_on<S: Store + Default>(world: &mut World<S>, process: usize, words: &[&str]) -> Checked {
     let found = match words[0] {
         "expect" | "siblings" => values(world, process, words),
         "held" | "joined" | "open" | "shut" | "missing" => of_view(world, process, words),

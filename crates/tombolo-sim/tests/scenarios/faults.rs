@@ -164,6 +164,33 @@ fn a_write_does_not_replace_what_is_hidden() {
     );
 }
 
+/// A local write kept what was hidden; every other node removed it, because it was older and from
+/// the time when the last writer won.
+#[test]
+fn what_is_hidden_of_a_last_writer_wins_epoch_goes_with_a_newer_write() {
+    scenario(
+        2,
+        "start all
+         link 0 1
+         wait 60
+         put 1 a mine
+         wait 20
+         alter 0 policy=newest owner_down=hide
+         rest
+         cut 0 1
+         wait 20
+         down 0 1
+         expect 0 a -
+         put 0 a ours
+         siblings 0 a ours
+         heal 0 1
+         wait 300
+         siblings 0 a ours
+         siblings 1 a ours
+         whole",
+    );
+}
+
 #[test]
 fn a_table_that_is_filled_from_three_survives_the_end_of_one() {
     let mut story = "start 0 1 2\nlink all\nwait 60\n".to_string();
@@ -183,7 +210,8 @@ fn a_table_that_is_filled_from_three_survives_the_end_of_one() {
 
 #[test]
 fn fast_and_slow_nodes_end_with_the_same() {
-    let mut story = "declare policy=last_version(/version)\nstart all\nlink all\nwait 60\n".to_string();
+    let mut story =
+        "declare policy=last_version(/version)\nstart all\nlink all\nwait 60\n".to_string();
     for round in 0..10 {
         story += &format!(
             "hold 0 1 ops {}\nhold 1 2 messages {}\nhold 2 0 control {}\n\

@@ -191,14 +191,25 @@ fn a_table_is_altered_while_all_write() {
          wait 10
          put 2 a three
          alter 0 policy=merge_only
-         put 1 b left
-         put 2 b right
+         rest
+         put 1 b left           # has heard of it
+         put 2 b right          # has not: it comes before
          heal 0 2
          heal 1 2
          wait 600
          expect 0 a three       # written before: the newest wins
          siblings 2 a three
-         siblings 0 b left right
+         siblings 0 b left
+         cut 0 2
+         cut 1 2
+         wait 20
+         put 0 c left
+         put 2 c right
+         heal 0 2
+         heal 1 2
+         wait 600
+         siblings 1 c left right
+         alarms 1 1
          put 2 c one
          wait 20
          siblings 0 c one

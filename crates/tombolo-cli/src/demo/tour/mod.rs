@@ -1,7 +1,10 @@
-//! The tour: a story in five steps, each of which measures and checks what it tells.
+//! The tour: a story in nine steps, each of which measures and checks what it tells.
 
 mod crash;
 mod heal;
+mod ledger;
+mod policies;
+mod presence;
 mod split;
 mod story;
 mod write;
@@ -13,7 +16,7 @@ use tombolo_server::http::view::{StatusView, TableView};
 
 use super::cluster::Cluster;
 use super::interrupt::Interrupt;
-use crate::client::{Client, Reply};
+use crate::client::{Api, Client, Reply};
 use crate::text::{Tone, grouped, measured, say, wants_colours};
 use story::{Op, Story};
 
@@ -24,12 +27,16 @@ const BATCH: usize = 500;
 
 type Step = fn(&mut Tour<'_>) -> Result<(), String>;
 
-const STEPS: [(&str, Step); 5] = [
+const STEPS: [(&str, Step); 9] = [
     ("write on one node, read on all", write::run),
     ("cut the cluster in two", split::cut),
     ("write, overwrite and delete on both sides", split::edit),
     ("heal", heal::run),
     ("kill a node and start it again", crash::run),
+    ("the same split under four policies", policies::run),
+    ("what the merges left to people", ledger::run),
+    ("records that go with the node that wrote them", presence::run),
+    ("compare all nodes", presence::compare),
 ];
 
 /// Plays the steps on a cluster that is whole. Success only if every step held.
@@ -89,6 +96,10 @@ impl Tour<'_> {
 
     fn redis(&self, node: usize) -> Result<Client, String> {
         self.cluster.nodes()[node].redis()
+    }
+
+    fn api(&self, node: usize) -> Api {
+        Api::new(&self.cluster.nodes()[node].plan.http)
     }
 
     /// Waits until `holds` is true of all nodes that run.

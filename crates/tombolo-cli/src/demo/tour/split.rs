@@ -29,7 +29,21 @@ const RECORDS: usize = 500;
 pub(super) fn cut(tour: &mut Tour<'_>) -> Result<(), String> {
     let [left, right] = tour.sides();
     let began = Instant::now();
-    for one in left.clone() {
+    let noticed = sever(tour)?;
+    let sides = [left, right].map(|side| tour.names(side));
+    let cut = began.elapsed().saturating_sub(noticed);
+    tell(format!("{} | {}: cut in {}", sides[0], sides[1], measured(cut)));
+    tell(format!("every node says so after {}:", measured(noticed)));
+    for view in tour.cluster.statuses()? {
+        tell(format!("  {} | {}", view.name, verdict_line(&view, wants_colours())));
+    }
+    Ok(())
+}
+
+/// Cuts the sides apart, and tells how long it took until every node had noticed.
+pub(super) fn sever(tour: &mut Tour<'_>) -> Result<Duration, String> {
+    let [left, right] = tour.sides();
+    for one in left {
         for other in right.clone() {
             for (node, peer) in [(one, other), (other, one)] {
                 let path = format!("cut?peer={}", tour.name(peer));
@@ -37,22 +51,15 @@ pub(super) fn cut(tour: &mut Tour<'_>) -> Result<(), String> {
             }
         }
     }
-    let sides = [left, right].map(|side| tour.names(side));
-    tell(format!("{} | {}: cut in {}", sides[0], sides[1], measured(began.elapsed())));
     let half = tour.count() / 2;
-    let noticed = tour.wait_until("split on every node", |views| {
+    tour.wait_until("split on every node", |views| {
         views.iter().enumerate().all(|(index, view)| {
             let across = if index < half { half..views.len() } else { 0..half };
             let linked =
                 |other: usize| view.links.iter().any(|link| link.peer == views[other].name);
             view.verdict == "split" && !across.into_iter().any(linked)
         })
-    })?;
-    tell(format!("every node says so after {}:", measured(noticed)));
-    for view in tour.cluster.statuses()? {
-        tell(format!("  {} | {}", view.name, verdict_line(&view, wants_colours())));
-    }
-    Ok(())
+    })
 }
 
 /// Step 3: both sides go on, on other keys and on the same ones.

@@ -198,6 +198,8 @@ impl HeldView {
 /// What a join would do to a table here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PreviewView {
+    /// When it was looked at.
+    pub looked: u64,
     /// Keys that would come.
     pub adds: u64,
     /// Keys that would get a newer value.
@@ -221,6 +223,7 @@ impl PreviewView {
             .each_ref()
             .map(|keys| keys.iter().map(|key| KeyView::new(key)).collect::<Vec<_>>());
         Self {
+            looked: preview.looked,
             adds: preview.adds,
             updates: preview.updates,
             deletes: preview.deletes,

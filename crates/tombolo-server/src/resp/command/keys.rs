@@ -1,10 +1,11 @@
 //! Commands on keys whatever their values are, and on the table as a whole.
 
+use tombolo::Kind;
+
 use super::{
     super::{failure::Failure, parser::Args, reply::Reply, session::Session},
     Executed, Flow, Slow, bags,
 };
-use tombolo::Kind;
 
 /// Keys deleted by FLUSHDB before others get their turn.
 const STEP: usize = 512;

@@ -1,5 +1,7 @@
 //! Commands that look for keys: SCAN and KEYS.
 
+use tombolo::Kind;
+
 use super::{
     super::{
         failure::Failure, glob, number::parse_i64, parser::Args, reply::Reply, session::Session,
@@ -7,7 +9,6 @@ use super::{
     Executed, Flow, Slow, bags,
     keys::type_name,
 };
-use tombolo::Kind;
 
 /// What SCAN looks at when it is not told.
 const DEFAULT_COUNT: usize = 10;
@@ -89,23 +90,22 @@ pub(crate) async fn keys_in_steps(
 ) -> Result<(), Failure> {
     let mut found = Reply::default();
     let (mut count, mut cursor) = (0, 0);
-    if session.kind == Kind::Bag {
-        for key in bags::keys(session).iter().filter(|key| glob::matches(pattern, key)) {
+    let mut see = |key: &[u8]| {
+        if glob::matches(pattern, key) {
             found.bulk(key);
             count += 1;
         }
-    }
-    while session.kind != Kind::Bag {
-        cursor = session.table.scan(cursor, MAX_COUNT, |key, _| {
-            if glob::matches(pattern, key) {
-                found.bulk(key);
-                count += 1;
+    };
+    if session.kind == Kind::Bag {
+        bags::keys(session).iter().for_each(|key| see(key));
+    } else {
+        loop {
+            cursor = session.table.scan(cursor, MAX_COUNT, |key, _| see(key));
+            if cursor == 0 {
+                break;
             }
-        });
-        if cursor == 0 {
-            break;
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
     }
     reply.array(count);
     reply.raw(found.bytes());

@@ -93,7 +93,8 @@ fn held(held: &HeldStatus, reply: &mut Reply) {
 }
 
 fn preview(preview: &PreviewStatus, reply: &mut Reply) {
-    reply.map(7);
+    reply.map(8);
+    number_field("looked", preview.looked, reply);
     number_field("adds", preview.adds, reply);
     number_field("updates", preview.updates, reply);
     number_field("deletes", preview.deletes, reply);

@@ -40,7 +40,7 @@ impl Freezer {
     pub async fn freeze(&self) -> Frozen {
         let (stands, standing) = oneshot::channel();
         let (end, ended) = mpsc::channel();
-        self.orders.send((stands, ended)).ok().expect("the thread lives");
+        self.orders.send((stands, ended)).expect("the thread lives");
         standing.await.unwrap();
         Frozen { end }
     }

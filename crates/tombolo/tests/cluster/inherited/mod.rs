@@ -56,7 +56,7 @@ async fn split(nodes: &[Node], at: usize) {
     .await;
 }
 
-/// Ends all cuts, and waits until the nodes are one cluster with equal tables and nothing to decide.
+/// Ends all cuts, and waits until the nodes are one cluster with equal tables without siblings.
 async fn rejoin(nodes: &[Node], tables: &[&[RawTable]]) {
     nodes.iter().for_each(Node::heal);
     whole(nodes).await;

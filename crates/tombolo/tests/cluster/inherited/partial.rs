@@ -47,11 +47,11 @@ async fn two_pairs_are_joined_through_one_link() {
     .await;
     assert_eq!(linked(&nodes[3]), ["n3"]);
     assert_eq!(nodes[3].status().verdict, Verdict::Split);
+    rejoin(&nodes, &[&tables]).await;
     until("no delete is remembered", || {
         nodes.iter().all(|node| node.status().tables.iter().all(|table| table.tombstones == 0))
     })
     .await;
-    rejoin(&nodes, &[&tables]).await;
     assert_read(&tables, "by 3", None);
     assert_eq!(tables[2].len(), 6);
 }
@@ -66,60 +66,94 @@ fn check_pairs(tables: &[RawTable]) {
     assert_read(tables, "both", Some("second"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn conflicts_of_the_two_ends_of_a_line_are_settled_along_it() {
+/// So many nodes that are linked one with the next only, with the resolver `join`.
+async fn line(count: usize) -> (Vec<Node>, [Vec<RawTable>; 3]) {
     let join = |_: &[u8], siblings: &[Sibling<'_>]| {
         let mut all: Vec<&[u8]> = siblings.iter().map(|one| one.value).collect();
         all.sort_unstable();
         Resolution::Value(all.join(&b'+'))
     };
     let mut nodes: Vec<Node> = Vec::new();
-    for name in ["n1", "n2", "n3", "n4"] {
+    for number in 1..=count {
         let seeds = nodes.first().map(|first| first.status().address);
-        let node = builder(name).join(seeds).resolver("join", join).start().await;
-        nodes.push(node.unwrap());
+        let node = builder(&format!("n{number}")).join(seeds).resolver("join", join).start();
+        nodes.push(node.await.unwrap());
     }
     whole(&nodes).await;
-    let newest = declare(&nodes, "newest", &declared("newest")).await;
-    let joined = declare(&nodes, "joined", &declared("resolve(join)")).await;
-    let open = declare(&nodes, "open", &declared("merge_only")).await;
-    let all = [&newest[..], &joined[..], &open[..]];
-    for tables in all {
+    let mut all = Vec::new();
+    for policy in ["newest", "resolve(join)", "merge_only"] {
+        let tables = declare(&nodes, policy, &declared(policy)).await;
         write(&tables[1], "gone", "x").await;
+        all.push(tables);
     }
-    cut_apart(&nodes[..1], &nodes[2..]);
-    cut_apart(&nodes[1..2], &nodes[3..]);
-    until("they are a line", || linked(&nodes[0]) == ["n2"] && linked(&nodes[3]) == ["n3"]).await;
+    for node in 0..count - 1 {
+        cut_apart(&nodes[node..=node], &nodes[node + 2..]);
+    }
+    until("they are a line", || {
+        let links = |node: &Node| node.status().links.len();
+        nodes.iter().map(links).sum::<usize>() == 2 * (count - 1)
+    })
+    .await;
+    (nodes, all.try_into().ok().unwrap())
+}
+
+/// Both ends write and delete, and both hear of it.
+async fn write_at_the_ends(all: &[Vec<RawTable>]) {
     for tables in all {
+        let last = tables.last().unwrap();
         tables[0].put(b"both", b"a", None).unwrap();
-        tables[3].put(b"both", b"b", None).unwrap();
+        last.put(b"both", b"b", None).unwrap();
         tables[0].put(b"from the left", b"1", None).unwrap();
-        tables[3].delete(b"gone").unwrap();
+        last.delete(b"gone").unwrap();
     }
     until("the other end has it", || {
-        let arrived = |tables: &&[RawTable]| {
+        let arrived = |tables: &Vec<RawTable>| {
             everywhere(tables, "from the left", Some("1")) && everywhere(tables, "gone", None)
         };
         all.iter().all(arrived)
     })
     .await;
-    until("the ends agree", || {
-        let settled = |tables: &[RawTable]| tables.iter().all(|t| t.siblings(b"both").len() == 1);
-        settled(&newest) && settled(&joined) && everywhere(&joined, "both", Some("a+b"))
-    })
-    .await;
-    until("all four have the alarm", || open.iter().all(|t| t.undecided(9).len() == 1)).await;
-    tables_equal(&all).await;
-    write(&open[3], "both", "decided").await;
-    rejoin(&nodes, &all).await;
-    assert_read(&open, "both", Some("decided"));
-    assert!(open.iter().all(|table| table.undecided(9).is_empty()));
-}
-
-async fn tables_equal(all: &[&[RawTable]]) {
     for tables in all {
         equal(tables).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conflicts_of_the_two_ends_of_a_line_are_settled_in_the_middle() {
+    let (nodes, all) = line(3).await;
+    let [newest, joined, open] = &all;
+    write_at_the_ends(&all).await;
+    until("the ends agree", || {
+        let settled = |tables: &[RawTable]| tables.iter().all(|t| t.siblings(b"both").len() == 1);
+        settled(newest) && settled(joined) && everywhere(joined, "both", Some("a+b"))
+    })
+    .await;
+    until("all have the alarm", || open.iter().all(|table| table.undecided(9).len() == 1)).await;
+    write(&open[2], "both", "decided").await;
+    until("the alarm is over", || open.iter().all(|table| table.undecided(9).is_empty())).await;
+    until("no delete is remembered", || {
+        nodes.iter().all(|node| node.status().tables.iter().all(|table| table.tombstones == 0))
+    })
+    .await;
+    assert_eq!(nodes[2].status().verdict, Verdict::Split);
+    rejoin(&nodes, &[newest, joined, open]).await;
+    assert_read(open, "both", Some("decided"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ends_of_a_longer_line_read_the_same() {
+    let (nodes, all) = line(4).await;
+    let [newest, joined, open] = &all;
+    write_at_the_ends(&all).await;
+    assert_read(joined, "both", Some("a+b"));
+    let read = super::text(&newest[0], "both").unwrap();
+    assert_read(newest, "both", Some(&read));
+    write(&open[3], "both", "decided").await;
+    until("it passes the middle", || everywhere(open, "both", Some("decided"))).await;
+    rejoin(&nodes, &[newest, joined, open]).await;
+    assert_read(joined, "both", Some("a+b"));
+    assert_read(newest, "both", Some(&read));
+    assert!(open.iter().all(|table| table.undecided(9).is_empty()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
