@@ -1,9 +1,9 @@
-//! `cargo xtask mutants`: shows that the simulator catches mistakes.
+//! `cargo xtask mutants`: shows that the simulator and the core's tests catch mistakes.
 //!
 //! Each mutant is the core with one rule in a wrong wording: most of them the wordings that the
 //! models of the design rejected. The crates that the simulator needs are copied to a workspace of
 //! their own under `target/mutants`, where each mutant is built in turn and simulated. One that
-//! breaks no invariant within its number of seeds fails the command, and so does one whose text is
+//! breaks no invariant within its number of seeds, or passes the core's tests, fails the command, and so does one whose text is
 //! not found exactly once, because the core has changed under it.
 
 mod list;
@@ -27,7 +27,7 @@ pub fn run(names: &[String]) -> Result<ExitCode> {
     let copy = root.join("target/mutants");
     prepare(root, &copy)?;
     ensure!(simulate(&copy, 100)?.is_none(), "the core breaks an invariant without any mutant");
-    println!("{:<36} {:>6}  {:>8}  caught by", "mutant", "seeds", "at seed");
+    println!("{:<46} {:>6}  {:>8}  caught by", "mutant", "seeds", "at seed");
     let mut survivors = 0;
     for mutant in chosen {
         let begun = Instant::now();
@@ -36,9 +36,9 @@ pub fn run(names: &[String]) -> Result<ExitCode> {
         let seconds = begun.elapsed().as_secs();
         match caught {
             Some((seed, by)) => {
-                println!("{:<36} {:>6}  {seed:>8}  {by} ({seconds} s)", mutant.name, mutant.seeds);
+                println!("{:<46} {:>6}  {seed:>8}  {by} ({seconds} s)", mutant.name, mutant.seeds);
             }
-            None => println!("{:<36} {:>6}  NOT CAUGHT ({seconds} s)", mutant.name, mutant.seeds),
+            None => println!("{:<46} {:>6}  NOT CAUGHT ({seconds} s)", mutant.name, mutant.seeds),
         }
     }
     if survivors > 0 {
@@ -71,7 +71,8 @@ fn prepare(root: &Path, copy: &Path) -> Result<()> {
         write_if_changed(&to.join("Cargo.toml"), &fs::read(from.join("Cargo.toml"))?)?;
         copy_tree(&from.join("src"), &to.join("src"))?;
     }
-    Ok(())
+    let tests = Path::new("crates/tombolo-core/tests");
+    copy_tree(&root.join(tests), &copy.join(tests))
 }
 
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {
@@ -115,18 +116,42 @@ fn try_one(root: &Path, copy: &Path, mutant: &Mutant) -> Result<Option<(u64, Str
         file.display()
     );
     fs::write(copy.join(&file), original.replace(mutant.right, mutant.wrong))?;
-    let caught = simulate(copy, mutant.seeds).with_context(|| mutant.name.to_string());
+    let caught = match mutant.seeds {
+        0 => test(copy),
+        seeds => simulate(copy, seeds),
+    };
+    let caught = caught.with_context(|| mutant.name.to_string());
     fs::write(copy.join(&file), original)?;
     caught
 }
 
-fn simulate(copy: &Path, seeds: u64) -> Result<Option<(u64, String)>> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--offline", "--package", "tombolo-sim"])
-        .env("CARGO_TARGET_DIR", copy.join("target"))
-        .current_dir(copy)
+/// Runs the core's own tests. The one that failed first.
+fn test(copy: &Path) -> Result<Option<(u64, String)>> {
+    let run = cargo(copy, &["test", "--quiet", "--offline", "--package", "tombolo-core"])
+        .args(["--lib", "--tests"])
         .output()?;
+    if run.status.success() {
+        return Ok(None);
+    }
+    let said = String::from_utf8_lossy(&run.stdout);
+    // "---- law::siblings::… stdout ----"
+    let mut failed = said.lines().filter_map(|line| line.strip_prefix("---- "));
+    let failed = failed.next().and_then(|line| line.strip_suffix(" stdout ----"));
+    let failed = failed.map(|name| (0, format!("the test {name}")));
+    failed
+        .map(Some)
+        .with_context(|| format!("it does not build:\n{}", String::from_utf8_lossy(&run.stderr)))
+}
+
+fn cargo(copy: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string()));
+    command.args(arguments).env("CARGO_TARGET_DIR", copy.join("target")).current_dir(copy);
+    command
+}
+
+fn simulate(copy: &Path, seeds: u64) -> Result<Option<(u64, String)>> {
+    let built =
+        cargo(copy, &["build", "--quiet", "--offline", "--package", "tombolo-sim"]).output()?;
     if !built.status.success() {
         bail!("it does not build:\n{}", String::from_utf8_lossy(&built.stderr));
     }

@@ -3,7 +3,9 @@
 use crate::acknowledged::Receipt;
 use crate::raw::{RawTable, WriteError};
 use std::collections::BTreeMap;
-use tombolo_core::{Change as CoreChange, Conflict as CoreConflict, Entry, Incarnation, Kind};
+use tombolo_core::{
+    Change as CoreChange, Conflict as CoreConflict, Entry, Incarnation, Kind, TableId,
+};
 
 pub use tombolo_core::Outcome;
 
@@ -226,7 +228,8 @@ impl RawTable {
     pub fn undo(&self, id: &str) -> Result<Receipt, ResolveError> {
         self.check(0)?;
         let missing = || ResolveError::NoEntry { table: self.name().to_owned(), id: id.to_owned() };
-        let number = u64::from_str_radix(id, 16).map_err(|_| missing())?;
+        // Dots are counted per table, so their sum alone may stand in the ledger of another.
+        let number = u64::from_str_radix(id, 16).map_err(|_| missing())? ^ self.shared.id.0;
         let found = self.shared.with(|machine| machine.ledger().find(number).cloned());
         let conflict = found.ok_or_else(missing)?;
         if conflict.outcome == Outcome::Undecided {
@@ -277,7 +280,7 @@ fn put<'p>(place: &'p mut Option<Entry>, entry: &Entry) -> CoreChange<'p> {
 
 fn shown(conflict: &CoreConflict, table: &str, writers: &Writers) -> Conflict {
     Conflict {
-        id: format!("{:016x}", conflict.id),
+        id: format!("{:016x}", conflict.id ^ TableId::of(table).0),
         at: conflict.at.0,
         table: table.to_owned(),
         key: conflict.key.to_vec(),

@@ -30,6 +30,7 @@ impl Shell {
                 tracing::warn!(table, peer, "the table differs from the peer's; comparing both");
             }
             Notice::Syncing { table, peer } => self.bracket(table, peer, true),
+            Notice::Filled { table, peer, report } => self.remember(table, peer, report),
             Notice::Synced { table, peer, report } => self.synced(table, peer, report),
             Notice::Up { node } => {
                 tracing::info!(node = node.name, "the node is up");
@@ -62,16 +63,12 @@ impl Shell {
         }
     }
 
-    fn synced(self: &Arc<Self>, id: TableId, peer: Incarnation, report: SyncReport) {
-        self.bracket(id, peer, false);
-        let (table, peer) = self.names(id, peer);
+    fn synced(self: &Arc<Self>, id: TableId, incarnation: Incarnation, report: SyncReport) {
+        self.bracket(id, incarnation, false);
+        let (table, peer) = self.names(id, incarnation);
         let SyncReport { brought, removed, conflicts } = report;
         tracing::debug!(table, peer, brought, removed, conflicts, "synced");
-        if let Some(shared) = self.table(id) {
-            let status =
-                SyncStatus { peer: peer.clone(), at: steady().0, brought, removed, conflicts };
-            shared.syncs.lock().insert(peer.clone(), status);
-        }
+        self.remember(id, incarnation, report);
         self.events.tell(NodeEvent::Synced { table, peer, brought, removed, conflicts });
         // The node's lock is held here.
         let shell = Arc::clone(self);
@@ -83,6 +80,20 @@ impl Shell {
                 shell.events.tell(NodeEvent::Complete { table: view.name.clone() });
             }
         });
+    }
+
+    /// Keeps what a sync with a peer did to show. One that did nothing does not hide what an
+    /// earlier one did.
+    fn remember(&self, id: TableId, peer: Incarnation, report: SyncReport) {
+        let SyncReport { brought, removed, conflicts } = report;
+        let Some(table) = self.table(id) else { return };
+        let (_, peer) = self.names(id, peer);
+        let mut syncs = table.syncs.lock();
+        if brought + removed + conflicts > 0 || !syncs.contains_key(&peer) {
+            let at = steady().0;
+            let status = SyncStatus { peer: peer.clone(), at, brought, removed, conflicts };
+            syncs.insert(peer, status);
+        }
     }
 
     /// Tells the table's resolver that a sync begins or is over, where it may block.

@@ -161,7 +161,7 @@ pub struct TableStatus {
     pub ledger: LedgerStatus,
     /// How far it has come, while it is being filled or joined.
     pub progress: Option<ProgressStatus>,
-    /// What the last sync with each node brought.
+    /// What the last sync with each node brought that changed anything.
     pub syncs: Vec<SyncStatus>,
     /// The linked nodes that it is kept apart from.
     pub held: Vec<HeldStatus>,

@@ -247,6 +247,15 @@ pub enum Notice {
         /// The peer.
         peer: Incarnation,
     },
+    /// A peer sent its part of an empty table's first filling.
+    Filled {
+        /// The table.
+        table: TableId,
+        /// The peer.
+        peer: Incarnation,
+        /// What it brought.
+        report: SyncReport,
+    },
     /// A sync with a peer is complete.
     Synced {
         /// The table.

@@ -52,7 +52,8 @@ impl<T: Tables> Node<T> {
         match finished {
             Finished::Walked | Finished::Nothing => {}
             Finished::Complete(report) => self.on_synced(peer, table, report),
-            Finished::Filled => {
+            Finished::Filled(report) => {
+                self.effects.push(Effect::Notice(Notice::Filled { table, peer, report }));
                 if let Some(state) = self.tables.get_mut(&table) {
                     state.parts.remove(&peer);
                 }

@@ -118,7 +118,7 @@ pub enum Finished {
     /// The sync is complete: `seen` includes what the peer's was at its capture.
     Complete(SyncReport),
     /// A part of the peer's table is here.
-    Filled,
+    Filled(SyncReport),
     /// What a join would do.
     Looked(Preview),
     /// Keys that the peer deleted alone.
@@ -332,7 +332,7 @@ impl<S: Store> Table<S> {
         };
         let joins = aim == Aim::Join;
         if let Aim::Fill { .. } = aim {
-            return Finished::Filled;
+            return Finished::Filled(asking.report);
         }
         let fresh = finish.bucket == 0 && finish.dead.is_empty();
         if fresh || joins && (finish.dead.is_empty() || finish.bucket == self.store.buckets()) {

@@ -212,7 +212,7 @@ impl Names {
     /// What a node tells its operator; none of what its messages have just said.
     pub fn notice(&self, notice: &Notice) -> Option<String> {
         Some(match notice {
-            Notice::Syncing { .. } => return None,
+            Notice::Syncing { .. } | Notice::Filled { .. } => return None,
             Notice::Adopted { table, peer } => format!("adopts {table}, which {peer} declares"),
             Notice::Refused { table, peer, error } => format!("refuses {table} of {peer}: {error}"),
             Notice::Mismatch(mismatch) => format!("warns: {mismatch}"),

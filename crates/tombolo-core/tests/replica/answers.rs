@@ -85,7 +85,7 @@ impl Answers {
     pub fn finish(&mut self, asker: &mut Replica, answerer: &Replica) -> bool {
         match asker.table.finish_step(answerer.id) {
             Finished::Nothing => return false,
-            Finished::Walked | Finished::Filled | Finished::Overruled => {}
+            Finished::Walked | Finished::Filled(_) | Finished::Overruled => {}
             Finished::Lone(lone) => self.lone.extend(lone),
             Finished::Looked(preview) => self.preview = Some(preview),
             Finished::Complete(report) => self.report = Some(report),
