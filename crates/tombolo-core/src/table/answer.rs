@@ -1,7 +1,7 @@
 //! The answering side of a sync (rules 4b to 4d).
 
 use super::Table;
-use crate::clock::{Dots, VersionVector, digest_part};
+use crate::clock::{Dot, DotSet, Dots, VersionVector, digest_part};
 use crate::entry::EntryRef;
 use crate::id::Incarnation;
 use crate::message::{Ask, Begin, Chunk, ChunkKey, LiveSet, Purpose, Rest, SyncBody, part_of};
@@ -72,8 +72,7 @@ impl<S: Store> Table<S> {
             let theirs = sums.get(origin).copied().unwrap_or(0);
             seen.reach(*origin) != mine.reach(*origin) || theirs != self.origins.sum(*origin)
         };
-        let live = |origin: Incarnation| self.origins.live(origin).cloned().unwrap_or_default();
-        let live = |origin| LiveSet { origin, live: live(origin) };
+        let live = |origin| LiveSet { origin, live: self.live_but_expired(origin) };
         let done = match purpose {
             // A part claims nothing at its end.
             Purpose::Fill { .. } => SyncBody::Done { live: Vec::new(), removed_ahead: Vec::new() },
@@ -134,6 +133,21 @@ impl<S: Store> Table<S> {
             seen.raise(origin, self.origins.seen(origin));
             sums.insert(origin, self.origins.sum(origin));
         }
+    }
+
+    /// The live dots of `origin` but for what expired here: an asker that still has it as a value
+    /// must not keep it, for it may have been replaced besides, by what left nothing.
+    fn live_but_expired(&self, origin: Incarnation) -> DotSet {
+        let mut live = self.origins.live(origin).cloned().unwrap_or_default();
+        let all = Dot { origin, seq: 0 }..=Dot { origin, seq: u64::MAX };
+        for (dot, key) in self.tombstones.range(all) {
+            self.store.entries(key, &mut |entry| {
+                if entry.dot == *dot && entry.expires.is_some() {
+                    live.remove(dot.seq);
+                }
+            });
+        }
+        live
     }
 
     /// How many entries the asker lacks.

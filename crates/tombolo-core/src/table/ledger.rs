@@ -44,6 +44,12 @@ pub struct Conflict {
 }
 
 impl Conflict {
+    fn name(&self) -> u64 {
+        let dots = self.kept.iter().chain(&self.lost).map(|entry| entry.dot);
+        // A sum, so that the order in which a node met them does not matter.
+        dots.fold(self.outcome as u64, |id, dot| id.wrapping_add(mix(dot.origin.0 ^ mix(dot.seq))))
+    }
+
     fn bytes(&self) -> usize {
         let values = self.kept.iter().chain(&self.lost).map(|entry| entry.value.as_deref());
         128 + self.key.len() + values.map(|value| 64 + value.map_or(0, <[u8]>::len)).sum::<usize>()
@@ -112,11 +118,7 @@ impl Ledger {
     }
 
     pub(super) fn note(&mut self, mut conflict: Conflict) {
-        let dots = conflict.kept.iter().chain(&conflict.lost).map(|entry| entry.dot);
-        conflict.id = dots.fold(conflict.outcome as u64, |id, dot| {
-            // A sum, so that the order in which a node met them does not matter.
-            id.wrapping_add(mix(dot.origin.0 ^ mix(dot.seq)))
-        });
+        conflict.id = conflict.name();
         self.noted += 1;
         self.bytes += conflict.bytes();
         if conflict.outcome == Outcome::Discarded {
@@ -133,7 +135,13 @@ impl Ledger {
 
     /// Somebody's write had seen `dot`: it was overwritten, not discarded.
     pub(super) fn retract(&mut self, dot: Dot) {
-        if let Some(at) = self.discarded.get(&dot).copied() {
+        let Some(at) = self.discarded.remove(&dot) else { return };
+        let Some(conflict) = self.entries.get_mut(&at) else { return };
+        self.bytes -= conflict.bytes();
+        conflict.lost.retain(|lost| lost.dot != dot);
+        conflict.id = conflict.name();
+        self.bytes += conflict.bytes();
+        if conflict.lost.is_empty() {
             self.remove(at);
             self.noted -= 1;
         }
@@ -214,6 +222,21 @@ mod tests {
         ledger.retract(entry(2, 10).dot);
         assert_eq!(ledger.len(), 1);
         ledger.retract(entry(1, 10).dot);
-        assert!(ledger.is_empty() && ledger.noted() == 0);
+        assert!(ledger.is_empty() && ledger.noted() == 0 && ledger.bytes().0 == 0);
+    }
+
+    #[test]
+    fn what_was_seen_does_not_take_along_what_was_not() {
+        let mut ledger = Ledger::new(5_000);
+        let mut two = conflict(3, 1, 10);
+        two.lost.push(entry(2, 10));
+        ledger.note(two);
+        ledger.retract(entry(2, 10).dot);
+        let left: Vec<u64> = ledger.iter().flat_map(|c| &c.lost).map(|lost| lost.dot.seq).collect();
+        assert_eq!((left, ledger.noted()), (vec![1], 1));
+        let mut alone = Ledger::new(5_000);
+        alone.note(conflict(3, 1, 10));
+        assert_eq!(ledger.iter().next(), alone.iter().next());
+        assert_eq!(ledger.bytes(), alone.bytes());
     }
 }

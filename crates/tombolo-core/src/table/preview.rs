@@ -106,6 +106,8 @@ impl<S: Store> Table<S> {
         let new = found.entries.iter().filter(|entry| !self.origins.refuses(entry.dot));
         let new: Vec<(Dot, Entry)> = new.map(|entry| (entry.dot, entry.clone())).collect();
         let writes: Vec<Dot> = new.iter().map(|(dot, _)| *dot).collect();
+        // What overrules it comes after it.
+        new.iter().for_each(|(_, entry)| self.clock.observe(entry.stamp));
         self.lone.extend(new);
         (!writes.is_empty()).then(|| Lone { key: found.key.clone(), writes })
     }

@@ -29,8 +29,8 @@ pub(crate) enum Failure {
     #[error("ERR {size} bytes in one request are over the limit of {limit}; nothing was done")]
     RequestTooLarge { size: usize, limit: usize },
     #[error(
-        "WRONGTYPE the table is kind={0}, and this command is for kind=bag; SELECT such a table, or \
-         make one: TOMBOLO CREATE name KIND bag"
+        "WRONGTYPE the table is kind={0}, and this command is for kind=bag; SELECT such a table, \
+         or make one: TOMBOLO CREATE name KIND bag"
     )]
     NeedsBag(Kind),
     #[error(

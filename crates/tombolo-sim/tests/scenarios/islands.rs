@@ -209,3 +209,30 @@ fn what_was_dropped_before_a_peer_joined_is_not_acknowledged() {
          whole",
     );
 }
+
+/// The word of an island took the place of a write that came after its clock, and was older by its
+/// stamp.
+#[test]
+fn an_islands_word_is_newer_than_what_it_overrules() {
+    scenario(
+        2,
+        "declare policy=last_writer_wins merge=hold
+         start all
+         clock 1 20
+         clock 0 -20
+         wait 60
+         put 0 a left
+         put 1 a right
+         link 0 1
+         wait 1000
+         choose 0
+         deliver 0 1 messages 9
+         answer 1 0 1
+         put 1 a later          # while the answer is being walked
+         wait 300
+         put 0 b one
+         wait 100
+         expect 1 b one
+         whole",
+    );
+}

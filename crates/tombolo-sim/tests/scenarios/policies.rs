@@ -240,3 +240,32 @@ fn two_islands_alter_a_table_differently_and_agree_when_they_meet() {
          whole",
     );
 }
+
+/// One merge discarded two values, of which somebody had seen one: the note of both was gone.
+#[test]
+fn the_ledger_keeps_what_nobody_had_seen_although_somebody_had_seen_another() {
+    scenario(
+        4,
+        "declare policy=merge_only
+         start all
+         clock 2 20
+         wait 60
+         put 0 a one
+         put 1 a two
+         link 3 0
+         link 3 1
+         link 0 1
+         wait 200
+         siblings 3 a one two
+         alter 2 policy=last_writer_wins
+         put 2 a three
+         hold 3 2 messages 300
+         link 3 2
+         link 0 2
+         link 1 2
+         wait 600
+         expect 0 a three
+         expect 3 a three
+         whole",
+    );
+}
