@@ -62,6 +62,9 @@ pub enum AlterError {
          create another table and move the records"
     )]
     Per(String),
+    /// A field of the policy is none. The node machine does not know fields: whoever altered did.
+    #[error("{0}")]
+    Field(String),
     /// Every alteration is remembered, and there is room for 255.
     #[error("table {0:?} was altered 255 times, which is the most; create another")]
     TooOften(String),

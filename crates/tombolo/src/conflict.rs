@@ -192,6 +192,10 @@ impl RawTable {
     /// [`ResolveError`]; nothing is changed then.
     pub fn resolve(&self, key: &[u8], choice: Choice<'_>) -> Result<Receipt, ResolveError> {
         self.check(key.len() + if let Choice::Value(value) = choice { value.len() } else { 0 })?;
+        if let Choice::Value(_) = choice {
+            // What is kept under an object's key is that object.
+            self.check_kind(Kind::Bag, false)?;
+        }
         let writers = self.writers();
         let mut taken = None;
         let (seq, result) = self.shared.amend(key, |machine, now| {

@@ -165,6 +165,7 @@ impl Node {
     ///
     /// [`AlterError`]; nothing is changed then.
     pub fn alter(&self, name: &str, declaration: Declaration) -> Result<(), AlterError> {
+        check_fields(&declaration).map_err(AlterError::Field)?;
         self.inner.shell.steer(|node, _| node.alter(name, declaration))
     }
 

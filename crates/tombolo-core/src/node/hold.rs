@@ -83,10 +83,15 @@ impl<T: Tables> Node<T> {
     /// A linked peer has the table as well: joins it, or holds it for now.
     pub(super) fn meet(&mut self, now: Millis, from: Incarnation, id: TableId) {
         let Some(state) = self.tables.get_mut(&id) else { return };
-        if !state.declaration.holds() && !self.rehearsing {
+        if state.declaration.holds() || self.rehearsing {
+            self.hold(now, from, id);
+        } else {
             self.join(now, from, id);
-            return;
         }
+    }
+
+    fn hold(&mut self, now: Millis, peer: Incarnation, id: TableId) {
+        let Some(state) = self.tables.get_mut(&id) else { return };
         let held = Held {
             since: now,
             mine: self.surroundings.with(id, |table| table.seen()),
@@ -95,8 +100,8 @@ impl<T: Tables> Node<T> {
             preview: None,
             island: None,
         };
-        state.held.insert(from, held);
-        self.tell_standing(from, id);
+        state.held.insert(peer, held);
+        self.tell_standing(peer, id);
     }
 
     /// Tells a held peer all that this node has seen; not while that is a part of an island.
@@ -150,9 +155,19 @@ impl<T: Tables> Node<T> {
                 .with(id, |table| table.reported(from).is_some_and(|(seen, _)| seen.is_empty()))
         };
         let held = state.held.get(&from).is_some_and(|held| held.stage != Stage::Overruling);
-        if held && (!state.is_filling() || nothing()) {
+        if held && self.rehearsing && !state.declaration.holds() {
+            // The peer does not rehearse, and has to wait all the same.
+            self.say_apart(from, id);
+        } else if held && (!state.is_filling() || nothing()) {
             self.release(now, from, id);
         }
+    }
+
+    /// Tells a peer that it is held, and what our island is.
+    fn say_apart(&mut self, to: Incarnation, id: TableId) {
+        let (members, lowest) = self.island(id);
+        let message = Message::Apart { table: id, members, lowest };
+        self.effects.push(Effect::Send { to, message });
     }
 
     /// The first sync of a table is over: from now on it speaks for the island that filled it.
@@ -227,9 +242,7 @@ impl<T: Tables> Node<T> {
             if held.stage == Stage::Meeting && held.theirs.is_some() && settled {
                 held.stage = Stage::Apart;
                 self.effects.push(Effect::Notice(Notice::Apart { table: id, peer }));
-                let (members, lowest) = self.island(id);
-                let message = Message::Apart { table: id, members, lowest };
-                self.effects.push(Effect::Send { to: peer, message });
+                self.say_apart(peer, id);
                 self.ask_for(now, peer, id, Aim::Look);
             }
             self.look_again(now, peer, id);
@@ -273,11 +286,18 @@ impl<T: Tables> Node<T> {
     /// The peer keeps its table apart from ours, and says what its island is.
     pub(super) fn on_apart(
         &mut self,
+        now: Millis,
         from: Incarnation,
         id: TableId,
         members: u32,
         lowest: String,
     ) {
+        let Some(state) = self.tables.get_mut(&id) else { return };
+        if state.peers.remove(&from).is_some() {
+            // It rehearses: nobody here waits for it meanwhile.
+            self.surroundings.with(id, |table| table.detach(from));
+            self.hold(now, from, id);
+        }
         let held = self.tables.get_mut(&id).and_then(|state| state.held.get_mut(&from));
         if let Some(held) = held {
             held.island = Some((members, lowest));

@@ -455,7 +455,7 @@ impl<T: Tables> Node<T> {
                 }
             }
             Message::Apart { table, members, lowest } => {
-                self.on_apart(from, table, members, lowest);
+                self.on_apart(now, from, table, members, lowest);
             }
             Message::Members(members) => self.learn(now, &members),
             // The membership protocol runs beside the core.

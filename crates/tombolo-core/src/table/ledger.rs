@@ -102,7 +102,7 @@ impl Ledger {
         self.entries.is_empty()
     }
 
-    /// How many were ever noted.
+    /// How many were ever noted, those included that turned out to be none.
     pub fn noted(&self) -> u64 {
         self.noted
     }
@@ -143,7 +143,6 @@ impl Ledger {
         self.bytes += conflict.bytes();
         if conflict.lost.is_empty() {
             self.remove(at);
-            self.noted -= 1;
         }
     }
 

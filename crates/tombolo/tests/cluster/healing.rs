@@ -440,3 +440,28 @@ async fn typed_tables_give_functions_for_versions_and_conflicts() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_shows_what_a_heal_will_do_before_anything_crosses() {
+    let (nodes, tables) = split(&declared("newest")).await;
+    write(&tables[0], b"one", b"1").await;
+    write(&tables[1], b"two", b"2").await;
+    // Only one node rehearses; the others have to wait as well.
+    nodes[0].rehearse(true);
+    nodes.iter().for_each(Node::heal);
+    let previews = |node: &Node| {
+        let status = node.status();
+        let table = status.tables.into_iter().find(|table| table.name == "x").unwrap();
+        table.held.into_iter().filter_map(|held| held.preview).count()
+    };
+    until("n1 has looked at both", || previews(&nodes[0]) == 2).await;
+    assert!(value(&tables[0], b"two").is_none() && value(&tables[1], b"one").is_none());
+    write(&tables[1], b"two", b"nobody waits for a node that rehearses").await;
+    nodes[0].rehearse(false);
+    until("they join", || {
+        value(&tables[0], b"two").is_some() && value(&tables[2], b"one").is_some()
+    })
+    .await;
+    whole(&nodes).await;
+    equal(&tables).await;
+}
