@@ -2,9 +2,10 @@
 //!
 //! Each mutant is the core with one rule in a wrong wording: most of them the wordings that the
 //! models of the design rejected. The crates that the simulator needs are copied to a workspace of
-//! their own under `target/mutants`, where each mutant is built in turn and simulated. One that
-//! breaks no invariant within its number of seeds, or passes the core's tests, fails the command, and so does one whose text is
-//! not found exactly once, because the core has changed under it.
+//! their own under `target/mutants`, where each mutant is built in turn and simulated, or tested
+//! where it breaks nothing that a simulator could see. One that breaks no invariant within its
+//! number of seeds, or passes the core's tests, fails the command, and so does one whose text is not
+//! found exactly once, because the core has changed under it.
 
 mod list;
 
@@ -162,9 +163,10 @@ fn simulate(copy: &Path, seeds: u64) -> Result<Option<(u64, String)>> {
     if run.status.success() {
         return Ok(None);
     }
-    // "broken by 1 schedules, first by seed 17: B, no loss"
-    let broken = said.lines().filter_map(|line| line.split_once("first by seed "));
+    // "broken by 2 schedules, first by the seeds 17, 21: B, no loss"
+    let broken = said.lines().filter_map(|line| line.split_once("first by the seeds "));
     let first = broken.filter_map(|(_, rest)| rest.split_once(": "));
-    let first = first.filter_map(|(seed, by)| Some((seed.parse().ok()?, by.to_string()))).min();
+    let seed = |seeds: &str| seeds.split(',').next().and_then(|seed| seed.trim().parse().ok());
+    let first = first.filter_map(|(seeds, by)| Some((seed(seeds)?, by.to_string()))).min();
     first.map(Some).with_context(|| format!("the simulator failed otherwise:\n{said}"))
 }

@@ -4,7 +4,7 @@
 mod laws;
 
 use crate::config::Config;
-use crate::judge::{Judgement, Resolver};
+use crate::judge::{Judge, Judgement};
 use crate::rng::Rng;
 use crate::run::run_in;
 use crate::sight::Sight;
@@ -12,28 +12,16 @@ use crate::world::World;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use tombolo_core::{BTreeStore, Entry};
+use tombolo_core::{BTreeStore, Entry, Resolution, Resolver, Sibling};
 
-/// One of several values of a key that were written concurrently.
+/// A value as the laws and the simulator know it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sibling {
-    /// The value.
-    pub value: Vec<u8>,
+struct Written {
+    value: Vec<u8>,
     /// Its place in time: higher is later.
-    pub stamp: u64,
+    stamp: u64,
     /// Whether it is the outcome of an earlier conflict.
-    pub outcome: bool,
-}
-
-/// What a conflict function says.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// This value takes the place of all.
-    Value(Vec<u8>),
-    /// Nothing takes their place.
-    Delete,
-    /// All of them stay.
-    KeepBoth,
+    outcome: bool,
 }
 
 /// What becomes of a function that is not associative. Where three sides conflict, such a function
@@ -97,8 +85,9 @@ pub enum Law {
     Total,
     /// The same siblings give the same verdict, whenever it is asked.
     Deterministic,
-    /// The order in which it is given the siblings does not matter (it is commutative).
-    Unordered,
+    /// It does not matter which value was written later (it is commutative). One that goes by time
+    /// does not keep this, and need not: it is told in [`CheckedResolver::warnings`].
+    Commutative,
     /// Resolving an outcome again, with itself or with what it came from, ends.
     Idempotent,
     /// It does not matter which two of three are resolved first.
@@ -127,7 +116,7 @@ impl fmt::Display for LawBroken {
         let must = match self.law {
             Law::Total => "must not panic",
             Law::Deterministic => "must say the same of the same siblings",
-            Law::Unordered => "must not depend on the order of the siblings",
+            Law::Commutative => "depends on which value was written later",
             Law::Idempotent => "must come to an end when outcomes are resolved again",
             Law::Associative => "must not depend on which conflict is resolved first",
             Law::Bounded => "must not let values grow without bound",
@@ -148,16 +137,15 @@ impl std::error::Error for LawBroken {}
 /// The first law that it breaks, with the values or the seed that show it.
 ///
 /// ```
-/// use tombolo_sim::{CheckSettings, Sibling, Verdict, check_resolver};
+/// use tombolo_sim::{CheckSettings, Resolution, Sibling, check_resolver};
 ///
-/// // The union of two lists of words.
-/// fn union(_key: &[u8], siblings: &[Sibling]) -> Verdict {
-///     let text = |sibling: &Sibling| String::from_utf8_lossy(&sibling.value).into_owned();
-///     let all: Vec<String> = siblings.iter().map(text).collect();
-///     let mut words: Vec<&str> = all.iter().flat_map(|text| text.split_whitespace()).collect();
+/// // The union of lists of words; the very function that a node is given.
+/// fn union(_key: &[u8], siblings: &[Sibling<'_>]) -> Resolution {
+///     let all = siblings.iter().flat_map(|sibling| sibling.value.split(|byte| *byte == b' '));
+///     let mut words: Vec<&[u8]> = all.filter(|word| !word.is_empty()).collect();
 ///     words.sort_unstable();
 ///     words.dedup();
-///     Verdict::Value(words.join(" ").into_bytes())
+///     Resolution::Value(words.join(&b' '))
 /// }
 ///
 /// let values = ["apple", "pear", "apple plum", "fig"].map(|words| words.as_bytes().to_vec());
@@ -167,22 +155,19 @@ impl std::error::Error for LawBroken {}
 /// assert!(checked.outcomes > 0 && checked.warnings.is_empty());
 /// ```
 pub fn check_resolver(
-    resolver: impl Fn(&[u8], &[Sibling]) -> Verdict + 'static,
+    resolver: impl Resolver,
     settings: &CheckSettings,
 ) -> Result<CheckedResolver, LawBroken> {
     let mut checked = CheckedResolver::default();
-    let panicking = |key: &[u8], siblings: &[Sibling]| {
-        catch_unwind(AssertUnwindSafe(|| resolver(key, siblings))).ok()
-    };
-    laws::check(&panicking, settings, &mut checked)?;
-    let judge: Resolver = Rc::new(move |key, entries| {
-        let siblings: Vec<Sibling> = entries.iter().map(sibling).collect();
-        let verdict = catch_unwind(AssertUnwindSafe(|| resolver(key, &siblings)));
-        match verdict {
-            Ok(Verdict::Value(value)) => Judgement::Value(value),
-            Ok(Verdict::Delete) => Judgement::Delete,
-            Ok(Verdict::KeepBoth) => Judgement::KeepBoth,
-            Err(_) => Judgement::Undecided("the resolver panicked".to_string()),
+    let resolver = Rc::new(resolver);
+    laws::check(&|key, siblings| ask(&*resolver, key, siblings), settings, &mut checked)?;
+    let judge: Judge = Rc::new(move |key, entries| {
+        let siblings: Vec<Written> = entries.iter().map(written).collect();
+        match ask(&*resolver, key, &siblings) {
+            Some(Resolution::Value(value)) => Judgement::Value(value),
+            Some(Resolution::Delete) => Judgement::Delete,
+            Some(Resolution::KeepBoth) => Judgement::KeepBoth,
+            None => Judgement::Undecided("the resolver panicked".to_string()),
         }
     });
     for seed in settings.first_seed..settings.first_seed + settings.schedules {
@@ -203,8 +188,23 @@ pub fn check_resolver(
     Ok(checked)
 }
 
-fn sibling(entry: &Entry) -> Sibling {
-    Sibling {
+/// What the function says of siblings, given to it with the newest last; none if it panics.
+fn ask(resolver: &impl Resolver, key: &[u8], siblings: &[Written]) -> Option<Resolution> {
+    let mut siblings: Vec<Sibling<'_>> = siblings
+        .iter()
+        .map(|one| Sibling {
+            value: &one.value,
+            written: one.stamp,
+            expires: None,
+            outcome: one.outcome,
+        })
+        .collect();
+    siblings.sort_by_key(|sibling| sibling.written);
+    catch_unwind(AssertUnwindSafe(|| resolver.resolve(key, &siblings))).ok()
+}
+
+fn written(entry: &Entry) -> Written {
+    Written {
         value: entry.value.as_deref().unwrap_or_default().to_vec(),
         stamp: entry.stamp.0,
         outcome: entry.mark.outcome,

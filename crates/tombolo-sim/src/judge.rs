@@ -17,7 +17,7 @@ pub enum Judgement {
 }
 
 /// A resolver under test: the key and the siblings, the newest last.
-pub type Resolver = Rc<dyn Fn(&[u8], &[Entry]) -> Judgement>;
+pub type Judge = Rc<dyn Fn(&[u8], &[Entry]) -> Judgement>;
 
 /// The resolvers that random schedules declare.
 pub const RESOLVERS: [&str; 4] = ["merges", "deletes", "keeps", "throws"];
@@ -29,7 +29,7 @@ pub const PIECE: usize = 9;
 const PIECES: usize = 6;
 
 /// What `policy` says of siblings, the newest last; `own` takes the place of the resolvers here.
-pub fn judge(policy: &Policy, key: &[u8], siblings: &[Entry], own: Option<&Resolver>) -> Judgement {
+pub fn judge(policy: &Policy, key: &[u8], siblings: &[Entry], own: Option<&Judge>) -> Judgement {
     match policy {
         Policy::LastWriterWins | Policy::Newest | Policy::Ignore | Policy::YieldIsland => {
             newest(siblings)

@@ -31,13 +31,11 @@ mod sight;
 mod trace;
 mod world;
 
-pub use check::{
-    Associativity, CheckSettings, CheckedResolver, Law, LawBroken, Sibling, Verdict, check_resolver,
-};
+pub use check::{Associativity, CheckSettings, CheckedResolver, Law, LawBroken, check_resolver};
 pub use config::Config;
 pub use fault::{FAULTS, Fault, FaultCounts};
 pub use invariant::Violation;
-pub use judge::{Judgement, Resolver};
+pub use judge::{Judge, Judgement};
 pub use network::{Channel, Lane, Link, Network, Packet, Queue};
 pub use oracle::{Log, Op, Oracle, Truth};
 pub use process::{Cause, DoneWrite, Process, SimTables, WantedWrite};
@@ -45,5 +43,6 @@ pub use rng::Rng;
 pub use run::{Failure, Outcome, run_seed};
 pub use script::play;
 pub use sight::{SIGHTS, Sight, SightCounts};
+pub use tombolo_core::{Resolution, Resolver, Sibling};
 pub use trace::{Line, Trace};
 pub use world::{Counts, WallClock, World};

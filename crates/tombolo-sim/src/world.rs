@@ -6,7 +6,7 @@
 use crate::config::Config;
 use crate::fault::{Fault, FaultCounts};
 use crate::invariant::{Violation, check_write, is_hidden};
-use crate::judge::Resolver;
+use crate::judge::Judge;
 use crate::network::{Channel, Lane, Network};
 use crate::oracle::{Op, Oracle, Truth};
 use crate::process::{DoneWrite, Process, SimTables, WantedWrite};
@@ -103,7 +103,7 @@ pub struct World<S> {
     /// Whether the end phase has begun.
     pub ending: bool,
     /// What decides in the place of the resolvers that are declared by name.
-    pub resolver: Option<Resolver>,
+    pub resolver: Option<Judge>,
     pub(crate) ready: Vec<Channel>,
     /// What a check inside a step found.
     pub(crate) found: Option<Violation>,
