@@ -130,7 +130,8 @@ impl<S: Store + Default> World<S> {
         Err(Violation { invariant: "comes to rest", slots: Vec::new(), text })
     }
 
-    fn drain_one(&mut self) -> bool {
+    /// One of the things that are on their way and not held up happens. False if nothing is.
+    pub fn drain_one(&mut self) -> bool {
         if let Some((process, peer)) = self.broken_ends().first() {
             self.close_end(*process, *peer);
             return true;

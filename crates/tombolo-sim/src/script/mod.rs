@@ -25,6 +25,7 @@
 //! | `deliver A B LANE COUNT` | the next frames arrive |
 //! | `answer A B COUNT`, `finish N` | steps of an answer, or one of the ends of syncs |
 //! | `resume A B` | ops flow again, although older messages are on their way |
+//! | `come N M STEP` | what is on its way happens, one thing at a time, until the sync of N with M has come to that step (`asked`, `begun`, `receiving`, `ended`, `removing`, `closed`) |
 //! | `rest` | everything that is on its way arrives, no time passes |
 //! | `wait MS` | time passes: ticks, dials, and everything arrives |
 //! | `expect N KEY VALUE` | what a reader on N sees; `-` for nothing |
@@ -100,6 +101,7 @@ fn command<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Checked 
         "clock" => world.clocks[number(1)].offset = words[2].parse().expect("a number"),
         "wrong" => world.clocks[number(1)].wrong = words[2].parse().expect("a number"),
         "rest" => return world.drain(),
+        "come" => return come(world, words),
         "wait" => return wait(world, number(1)),
         "whole" => return world.settle(),
         "link" if words[1] == "all" => {
@@ -243,4 +245,23 @@ fn require<S>(
     }
     let slots = vec![world.procs[process].slot];
     Err(Violation { invariant: SCRIPT, slots, text: text() })
+}
+
+/// Lets one thing after the other happen until a sync has come to a step.
+fn come<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Checked {
+    let node = |at: usize| words[at].parse().expect("a node");
+    let (process, peer) = (running(world, node(1)), running(world, node(2)));
+    let table = TableId::of(&World::<S>::table_name(0));
+    let peer = world.procs[peer].incarnation;
+    for _ in 0..10_000 {
+        let step = world.procs[process].look(table, |t| format!("{:?}", t.checkpoint(peer)));
+        if step.is_some_and(|step| step.to_lowercase() == words[3]) {
+            return Ok(());
+        }
+        if !world.drain_one() {
+            world.round()?;
+        }
+        world.settle_step()?;
+    }
+    require(world, process, false, || "it never came so far".to_string())
 }

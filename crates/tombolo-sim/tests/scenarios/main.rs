@@ -1,6 +1,7 @@
 //! Named scenarios: the stories that the random schedules contain somewhere, told by themselves.
 
 mod basics;
+mod checkpoints;
 mod faults;
 mod islands;
 mod peers;
