@@ -90,6 +90,9 @@ pub enum Message {
         members: u32,
         /// The lowest name among them.
         lowest: String,
+        /// Whether that is a rehearsal: the receiver, which may have joined already, is to wait as
+        /// well.
+        rehearsal: bool,
     },
     /// The members that the sender knows (rule 1).
     Members(Vec<Member>),

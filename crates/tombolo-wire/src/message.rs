@@ -132,10 +132,11 @@ pub fn encode_message(out: &mut Vec<u8>, message: &Message) {
             write_vector(out, seen);
             write::u64(out, *fingerprint);
         }),
-        Message::Apart { table, members, lowest } => framed(out, APART, |out| {
+        Message::Apart { table, members, lowest, rehearsal } => framed(out, APART, |out| {
             write::u64(out, table.0);
             write::u32(out, *members);
             write::string(out, lowest);
+            write::flag(out, *rehearsal);
         }),
         Message::Members(members) => framed(out, MEMBERS, |out| write_members(out, members)),
         Message::Swim(packet) => framed(out, SWIM, |out| out.extend_from_slice(packet)),
@@ -168,5 +169,6 @@ fn read_apart(reader: &mut Reader<'_>) -> Read<Message> {
         table: read_table(reader)?,
         members: reader.u32("members")?,
         lowest: reader.short_string("lowest name", hello::MAX_NAME)?,
+        rehearsal: reader.flag("rehearsal")?,
     })
 }

@@ -166,8 +166,8 @@ fn every_kind_and_policy() {
 #[test]
 fn apart() {
     check(
-        Message::Apart { table: TABLE, members: 0x0102, lowest: "n1".to_owned() },
-        "10000000 0b a100000000000000 02010000 02 6e31",
+        Message::Apart { table: TABLE, members: 0x0102, lowest: "n1".to_owned(), rehearsal: true },
+        "11000000 0b a100000000000000 02010000 02 6e31 01",
     );
 }
 

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use crate::tidy::{File, Violation};
 
 /// Each package of the workspace with those that it may depend on, and no others.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("tombolo-core", &[]),
     ("tombolo-wire", &["tombolo-core"]),
     ("tombolo-store", &["tombolo-core"]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("tombolo-server", &["tombolo"]),
     ("tombolo-cli", &["tombolo-server", "tombolo", "tombolo-discovery"]),
     ("tombolo-sim", &["tombolo-core", "tombolo-wire", "tombolo-store"]),
+    ("tombolo-model", &[]),
     ("xtask", &["tombolo-sim"]),
 ];
 

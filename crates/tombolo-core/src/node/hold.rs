@@ -157,16 +157,16 @@ impl<T: Tables> Node<T> {
         let held = state.held.get(&from).is_some_and(|held| held.stage != Stage::Overruling);
         if held && self.rehearsing && !state.declaration.holds() {
             // The peer does not rehearse, and has to wait all the same.
-            self.say_apart(from, id);
+            self.say_apart(from, id, true);
         } else if held && (!state.is_filling() || nothing()) {
             self.release(now, from, id);
         }
     }
 
     /// Tells a peer that it is held, and what our island is.
-    fn say_apart(&mut self, to: Incarnation, id: TableId) {
+    fn say_apart(&mut self, to: Incarnation, id: TableId, rehearsal: bool) {
         let (members, lowest) = self.island(id);
-        let message = Message::Apart { table: id, members, lowest };
+        let message = Message::Apart { table: id, members, lowest, rehearsal };
         self.effects.push(Effect::Send { to, message });
     }
 
@@ -242,7 +242,7 @@ impl<T: Tables> Node<T> {
             if held.stage == Stage::Meeting && held.theirs.is_some() && settled {
                 held.stage = Stage::Apart;
                 self.effects.push(Effect::Notice(Notice::Apart { table: id, peer }));
-                self.say_apart(peer, id);
+                self.say_apart(peer, id, false);
                 self.ask_for(now, peer, id, Aim::Look);
             }
             self.look_again(now, peer, id);
@@ -289,18 +289,18 @@ impl<T: Tables> Node<T> {
         now: Millis,
         from: Incarnation,
         id: TableId,
-        members: u32,
-        lowest: String,
+        island: (u32, String),
+        rehearsal: bool,
     ) {
         let Some(state) = self.tables.get_mut(&id) else { return };
-        if state.peers.remove(&from).is_some() {
-            // It rehearses: nobody here waits for it meanwhile.
+        if rehearsal && state.peers.remove(&from).is_some() {
+            // Nobody here waits for it meanwhile.
             self.surroundings.with(id, |table| table.detach(from));
             self.hold(now, from, id);
         }
         let held = self.tables.get_mut(&id).and_then(|state| state.held.get_mut(&from));
         if let Some(held) = held {
-            held.island = Some((members, lowest));
+            held.island = Some(island);
         }
     }
 

@@ -454,8 +454,8 @@ impl<T: Tables> Node<T> {
                     self.on_standing(now, from, table);
                 }
             }
-            Message::Apart { table, members, lowest } => {
-                self.on_apart(now, from, table, members, lowest);
+            Message::Apart { table, members, lowest, rehearsal } => {
+                self.on_apart(now, from, table, (members, lowest), rehearsal);
             }
             Message::Members(members) => self.learn(now, &members),
             // The membership protocol runs beside the core.

@@ -221,7 +221,7 @@ mod tests {
         ledger.retract(entry(2, 10).dot);
         assert_eq!(ledger.len(), 1);
         ledger.retract(entry(1, 10).dot);
-        assert!(ledger.is_empty() && ledger.noted() == 0 && ledger.bytes().0 == 0);
+        assert!(ledger.is_empty() && ledger.dropped() == 0 && ledger.bytes().0 == 0);
     }
 
     #[test]

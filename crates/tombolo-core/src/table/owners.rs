@@ -40,6 +40,10 @@ impl<S: Store> Table<S> {
     /// that their owner does. `None` in a table that keeps the records of all.
     pub fn set_owners(&mut self, up: Option<BTreeSet<Incarnation>>) {
         self.store.show_owners(up.as_ref());
+        if up.is_none() {
+            // It hid once and was altered: what is written since belongs to no process.
+            self.owners = Owners::default();
+        }
         self.owners.up = up;
     }
 

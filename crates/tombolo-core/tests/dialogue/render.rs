@@ -143,7 +143,7 @@ impl Names {
                 let (seen, values) = (self.vector(seen), self.sum(*fingerprint));
                 format!("report {table}: {about} has newly seen {seen}, holds values {values}")
             }
-            Message::Apart { table, members, lowest } => format!(
+            Message::Apart { table, members, lowest, .. } => format!(
                 "{} is kept apart; this island has {members} nodes, the lowest is {lowest}",
                 self.table(*table)
             ),

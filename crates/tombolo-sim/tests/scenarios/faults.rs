@@ -141,6 +141,31 @@ fn records_go_with_their_owner_when_a_newer_process_takes_its_name() {
     );
 }
 
+/// A node that starts declares the table as it was once. What it made of owners then is over when
+/// it hears of the alteration.
+#[test]
+fn a_table_that_was_altered_not_to_hide_keeps_the_records_of_earlier_processes() {
+    scenario(
+        2,
+        "declare policy=newest owner_down=hide
+         start all
+         link 0 1
+         wait 60
+         alter 0 policy=newest owner_down=keep
+         rest
+         put 1 a mine
+         wait 20
+         crash 1
+         wait 20
+         restart 1
+         link 0 1
+         wait 200
+         expect 1 a mine
+         expect 0 a mine
+         whole",
+    );
+}
+
 #[test]
 fn a_write_does_not_replace_what_is_hidden() {
     scenario(

@@ -202,9 +202,11 @@ pub fn message() -> impl Strategy<Value = Message> {
             seen,
             fingerprint,
         }),
-        1 => (table(), any::<u32>(), ".{0,30}").prop_map(|(table, members, lowest)| {
-            Message::Apart { table, members, lowest }
-        }),
+        1 => (table(), any::<u32>(), ".{0,30}", any::<bool>()).prop_map(
+            |(table, members, lowest, rehearsal)| {
+                Message::Apart { table, members, lowest, rehearsal }
+            }
+        ),
         1 => members().prop_map(Message::Members),
         1 => bytes().prop_map(Message::Swim),
     ]
