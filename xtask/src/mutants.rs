@@ -4,7 +4,7 @@
 //! models of the design rejected. The crates that the simulator needs are copied to a workspace of
 //! their own under `target/mutants`, where each mutant is built in turn and simulated, or tested
 //! where it breaks nothing that a simulator could see. One that breaks no invariant within its
-//! number of seeds, or passes the core's tests, fails the command, and so does one whose text is not
+//! number of seeds, or passes the core's tests, fails the command. So does one whose text is not
 //! found exactly once, because the core has changed under it.
 
 mod list;

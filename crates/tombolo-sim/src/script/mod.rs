@@ -25,7 +25,7 @@
 //! | `deliver A B LANE COUNT` | the next frames arrive |
 //! | `answer A B COUNT`, `finish N` | steps of an answer, or one of the ends of syncs |
 //! | `resume A B` | ops flow again, although older messages are on their way |
-//! | `come N M STEP` | what is on its way happens, one thing at a time, until the sync of N with M has come to that step (`asked`, `begun`, `receiving`, `ended`, `removing`, `closed`) |
+//! | `come N M STEP` | things happen until the sync of N with M is at a `Checkpoint` |
 //! | `rest` | everything that is on its way arrives, no time passes |
 //! | `wait MS` | time passes: ticks, dials, and everything arrives |
 //! | `expect N KEY VALUE` | what a reader on N sees; `-` for nothing |
