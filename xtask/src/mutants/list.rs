@@ -159,10 +159,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "4d: a part claims all",
         seeds: 500,
         file: "table/ask.rs",
-        right: "return Finished::Filled;",
+        right: "return Finished::Filled(asking.report);",
         wrong: "let seen = seen.clone();\n\
                 self.claim(&seen, Vec::new());\n\
-                return Finished::Filled;",
+                return Finished::Filled(asking.report);",
     },
     Mutant {
         name: "4d: a look claims what it saw",
@@ -257,9 +257,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "8: a held peer's ops are taken in",
         seeds: 0,
         file: "node/hold.rs",
-        right: "        state.held.insert(from, held);\n",
-        wrong: "        state.held.insert(from, held);\n\
-                self.effects.push(Effect::Attach { table: id, to: from });\n",
+        right: "        state.held.insert(peer, held);\n",
+        wrong: "        state.held.insert(peer, held);\n\
+                self.effects.push(Effect::Attach { table: id, to: peer });\n",
     },
     Mutant {
         name: "8: what was seen stays noted",
@@ -286,8 +286,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "10: a writer replaces what is hidden",
         seeds: 500,
         file: "table/mod.rs",
-        right: "            if owners.hide(entry.dot.origin) {",
-        wrong: "            if false && owners.hide(entry.dot.origin) {",
+        right: "            let hidden = owners.hide(entry.dot.origin);\n",
+        wrong: "            let hidden = false && owners.hide(entry.dot.origin);\n",
     },
     Mutant {
         name: "10: superseded owners are let in",

@@ -6,13 +6,23 @@
 
 use super::{Checked, Violation};
 use crate::world::World;
-use tombolo_core::{Store, TableId, VersionVector};
+use tombolo_core::{Declaration, Store, TableId, VersionVector};
 
-/// The tables that a process keeps apart from a peer, with what they held.
-pub(crate) type Apart = Vec<(TableId, VersionVector, u64)>;
+/// A table that a process keeps apart from a peer, with what it held.
+#[derive(PartialEq)]
+pub(crate) struct Apart {
+    table: TableId,
+    declared: Option<Declaration>,
+    seen: VersionVector,
+    fingerprint: u64,
+}
 
 /// What is kept apart before something of the peer is taken in.
-pub(crate) fn before<S: Store + Default>(world: &World<S>, process: usize, peer: usize) -> Apart {
+pub(crate) fn before<S: Store + Default>(
+    world: &World<S>,
+    process: usize,
+    peer: usize,
+) -> Vec<Apart> {
     let me = &world.procs[process];
     if !me.may_hold {
         return Vec::new();
@@ -22,7 +32,12 @@ pub(crate) fn before<S: Store + Default>(world: &World<S>, process: usize, peer:
     for view in me.node.table_views() {
         if view.held.iter().any(|held| held.peer == from) {
             let found = me.look(view.id, |t| {
-                (!t.is_attached(from)).then(|| (view.id, t.seen(), t.fingerprint()))
+                (!t.is_attached(from)).then(|| Apart {
+                    table: view.id,
+                    declared: me.node.tables().declared(view.id),
+                    seen: t.seen(),
+                    fingerprint: t.fingerprint(),
+                })
             });
             apart.extend(found.flatten());
         }
@@ -35,15 +50,18 @@ pub(crate) fn after<S: Store + Default>(
     world: &World<S>,
     process: usize,
     peer: usize,
-    apart: &Apart,
+    apart: &[Apart],
 ) -> Checked {
     if apart.is_empty() {
         return Ok(());
     }
     let still = before(world, process, peer);
-    for (table, seen, fingerprint) in apart {
-        let now = still.iter().find(|(id, ..)| id == table);
-        if now.is_some_and(|now| (&now.1, &now.2) != (seen, fingerprint)) {
+    for before in apart {
+        let now = still.iter().find(|now| now.table == before.table);
+        // An alteration judges what is here anew.
+        let now = now.filter(|now| now.declared == before.declared);
+        if now.is_some_and(|now| now != before) {
+            let table = before.table;
             let slots = vec![world.procs[process].slot, world.procs[peer].slot];
             let text = format!(
                 "n{} keeps {table:?} apart from n{}, which changed it all the same",
