@@ -400,7 +400,7 @@ fn a_beginning_may_say_that_an_origin_reached_nothing_but_not_twice() {
 fn a_name_that_no_node_can_have_is_refused_in_apart() {
     let apart = |length: usize| {
         let head = b"\x0b\0\0\0\0\0\0\0\0\x01\0\0\0";
-        [&head[..], &number(length), &vec![b'n'; length]].concat()
+        [&head[..], &number(length), &vec![b'n'; length], &[0]].concat()
     };
     assert!(decode_frame(&apart(512), SENDER, &mut Vec::new()).is_ok());
     let error = refusal_of(&apart(513));

@@ -64,6 +64,7 @@ pub struct Ledger {
     next: u64,
     noted: u64,
     dropped: u64,
+    retracted: u64,
     entries: BTreeMap<u64, Conflict>,
     /// Where an event is noted as discarded, in case it turns out that somebody had seen it.
     discarded: BTreeMap<Dot, u64>,
@@ -77,6 +78,7 @@ impl Ledger {
             next: 0,
             noted: 0,
             dropped: 0,
+            retracted: 0,
             entries: BTreeMap::new(),
             discarded: BTreeMap::new(),
         }
@@ -112,6 +114,11 @@ impl Ledger {
         self.dropped
     }
 
+    /// How many turned out to be none: somebody's write had seen what was noted as discarded.
+    pub fn retracted(&self) -> u64 {
+        self.retracted
+    }
+
     /// How many bytes the kept ones take, of how many.
     pub fn bytes(&self) -> (usize, usize) {
         (self.bytes, self.limit)
@@ -143,6 +150,7 @@ impl Ledger {
         self.bytes += conflict.bytes();
         if conflict.lost.is_empty() {
             self.remove(at);
+            self.retracted += 1;
         }
     }
 

@@ -86,7 +86,8 @@ proptest! {
             }
             let ledger = little.table.ledger();
             prop_assert!(ledger.bytes().0 <= LITTLE);
-            prop_assert_eq!(ledger.noted(), ledger.len() as u64 + ledger.dropped());
+            let gone = ledger.dropped() + ledger.retracted();
+            prop_assert_eq!(ledger.noted(), ledger.len() as u64 + gone);
             let all: Vec<_> = whole.table.ledger().iter().collect();
             for kept in ledger.iter() {
                 prop_assert!(all.contains(&kept));
