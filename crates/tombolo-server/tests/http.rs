@@ -335,7 +335,7 @@ fn drills_cut_heal_and_rehearse() {
     let drill = |path: &str| post(servers[0].http, &format!("/api/v1/drills/{path}"), Value::Null);
     assert_eq!(drill("rehearse?on=true").1, json!({ "cuts": [], "rehearsing": true }));
     assert_eq!(get(servers[0].http, "/api/v1/status").1["rehearsing"], true);
-    // On both sides: a peer that joins as soon as it can ends the hold of this one.
+    // On both sides: it lasts until both have ended it.
     let other = post(servers[1].http, "/api/v1/drills/rehearse", json!({ "on": true }));
     assert_eq!(other.1["rehearsing"], true);
     assert_eq!(drill("cut?peer=n2").1["cuts"], json!(["n2"]));
@@ -352,6 +352,8 @@ fn drills_cut_heal_and_rehearse() {
     });
     assert_eq!(value(&servers[0], "t", b"two"), None);
     assert_eq!(drill("rehearse?on=false").1, json!({ "cuts": [], "rehearsing": false }));
+    assert_eq!(value(&servers[0], "t", b"two"), None);
+    post(servers[1].http, "/api/v1/drills/rehearse", json!({ "on": false }));
     both_hold(&servers, b"two", Some(b"2"));
     both_hold(&servers, b"one", Some(b"1"));
     refused(drill("rehearse"), 400, &["missing field `on`"]);
