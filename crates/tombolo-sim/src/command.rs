@@ -31,7 +31,7 @@ const LINES: usize = 60;
 const SEEDS: usize = 5;
 
 /// From how many schedules on every kind of fault must have fired.
-const ENOUGH: u64 = 500;
+const ENOUGH: u64 = 1500;
 
 struct Arguments {
     seeds: u64,

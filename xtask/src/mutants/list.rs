@@ -241,7 +241,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "8: a delete of siblings is remembered",
-        seeds: 500,
+        seeds: 0,
         file: "table/mod.rs",
         right: "let keeps = event.value.is_some() || self.removes_older(event.mark.epoch);",
         wrong: "let keeps = true;",
