@@ -2,7 +2,7 @@
 
 use crate::clock::Dot;
 use crate::time::{Millis, Stamp};
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 /// What an event says of how it was made.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -55,7 +55,7 @@ impl EntryRef<'_> {
             stamp: self.stamp,
             mark: self.mark,
             expires: self.expires,
-            value: self.value.map(Box::from),
+            value: self.value.map(Arc::from),
         }
     }
 }
@@ -76,7 +76,7 @@ pub struct Entry {
     /// From when on it counts as deleted.
     pub expires: Option<Millis>,
     /// The value; none in a tombstone.
-    pub value: Option<Box<[u8]>>,
+    pub value: Option<Arc<[u8]>>,
 }
 
 impl Entry {

@@ -47,7 +47,7 @@ fn entry(dot: Dot, value: Option<&[u8]>) -> Entry {
         stamp: Stamp(dot.seq),
         mark: Mark::default(),
         expires: None,
-        value: value.map(Box::from),
+        value: value.map(Arc::from),
     }
 }
 
@@ -141,7 +141,7 @@ fn an_empty_store_shows_nothing<S: Store + Default>() {
 
 fn an_entry_is_shown_whole_and_under_its_key_only<S: Store + Default>() {
     let mut store = S::default();
-    let value: Box<[u8]> = b"one".as_slice().into();
+    let value: Arc<[u8]> = b"one".as_slice().into();
     let expiring = Entry {
         dot: dot(1, 1),
         stamp: Stamp(77),

@@ -6,6 +6,7 @@ use crate::read::{Read, Reader};
 use crate::write;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tombolo_core::{
     Dot, DotSet, Entry, Incarnation, Mark, Member, Millis, NodeId, Stamp, TableId, VersionVector,
 };
@@ -183,7 +184,7 @@ pub(crate) fn read_entry(reader: &mut Reader<'_>) -> Read<Entry> {
     };
     let value = match flags & HAS_VALUE {
         0 => None,
-        _ => Some(Box::from(reader.bytes("entry's value")?)),
+        _ => Some(Arc::from(reader.bytes("entry's value")?)),
     };
     let mark = Mark { epoch, outcome: flags & OUTCOME != 0 };
     Ok(Entry { dot, stamp, mark, expires, value })

@@ -259,7 +259,7 @@ fn sync_chunk() {
         stamp: Stamp(7),
         mark: Mark { epoch: 0xe1, outcome: true },
         expires: Some(Millis(300)),
-        value: Some(Box::from(&b"v"[..])),
+        value: Some(Arc::from(&b"v"[..])),
     };
     let tombstone = Entry {
         dot: Dot { origin: OTHER, seq: 8 },

@@ -109,7 +109,7 @@ proptest! {
 #[test]
 fn no_value_is_not_an_empty_value_and_no_expiry_is_not_the_epoch() {
     let mut seen = Vec::new();
-    for value in [None, Some(Box::from(&b""[..]))] {
+    for value in [None, Some(Arc::from(&b""[..]))] {
         for expires in [None, Some(tombolo_core::Millis(0))] {
             let entry = tombolo_core::Entry {
                 dot: Dot { origin: SENDER, seq: 1 },

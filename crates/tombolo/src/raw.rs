@@ -113,7 +113,9 @@ impl RawTable {
     /// Shows what `key` holds to `look`. No lock, no copy: `look` should be short, and it must not
     /// wait, because memory is not given back meanwhile.
     pub fn read<R>(&self, key: &[u8], look: impl FnOnce(Option<Record<'_>>) -> R) -> R {
-        self.shared.records.read(key, now(), |entry| look(entry.and_then(|entry| record(&entry))))
+        self.part(key)
+            .records
+            .read(key, now(), |entry| look(entry.and_then(|entry| record(&entry))))
     }
 
     /// Writes a value. It is read here at once; the receipt is for [`RawTable::acknowledged`].
@@ -126,7 +128,7 @@ impl RawTable {
         self.check(key.len() + value.len())?;
         self.check_kind(Kind::Bag, false)?;
         let change = CoreChange::Put { value, expires: expires.map(Millis) };
-        let seq = self.shared.write(key, change);
+        let seq = self.part(key).write(key, change);
         self.shared.mesh.schedule_flush();
         // Only deletes can come to nothing.
         Ok(self.receipt(seq.unwrap_or_default()))
@@ -139,7 +141,7 @@ impl RawTable {
         if self.kind() == Kind::Bag {
             return self.delete_objects(key);
         }
-        let seq = self.shared.write(key, CoreChange::Delete);
+        let seq = self.part(key).write(key, CoreChange::Delete);
         self.shared.mesh.schedule_flush();
         Ok(seq.map(|seq| self.receipt(seq)))
     }
@@ -158,7 +160,7 @@ impl RawTable {
         self.check_kind(Kind::Bag, false)?;
         let mut chosen = Change::Keep;
         let mut too_large = None;
-        let (seq, result) = self.shared.decide(key, |entry| {
+        let (seq, result) = self.part(key).decide(key, |entry| {
             let (change, result) = choose(entry.and_then(|entry| record(&entry)));
             chosen = change;
             let change = match &chosen {
@@ -198,7 +200,7 @@ impl RawTable {
 
     /// How many keys hold a value. One that expired counts until it is swept, some seconds later.
     pub fn len(&self) -> usize {
-        self.shared.with(|table| table.len())
+        self.parts().iter().map(|part| part.with(|table| table.len())).sum()
     }
 
     /// Whether no key holds a value.
@@ -240,6 +242,16 @@ impl RawTable {
     /// Some key, chosen at random.
     pub fn random_key(&self) -> Option<Vec<u8>> {
         self.shared.records.any_key(rand::random(), now()).map(Vec::from)
+    }
+
+    /// The part of the table that `key` lies in.
+    pub(crate) fn part(&self, _key: &[u8]) -> &Arc<SharedTable> {
+        &self.shared
+    }
+
+    /// Every part of the table.
+    pub(crate) fn parts(&self) -> &[Arc<SharedTable>] {
+        std::slice::from_ref(&self.shared)
     }
 
     pub(crate) fn receipt(&self, seq: u64) -> Receipt {

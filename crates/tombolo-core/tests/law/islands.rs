@@ -74,7 +74,7 @@ fn shown(replica: &Replica) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let keys = replica.values().into_keys();
     let shown = keys.filter_map(|key| {
         let newest = replica.table.visible(&key, NOW).pop()?;
-        Some((key, newest.value?.into_vec()))
+        Some((key, newest.value?.to_vec()))
     });
     shown.collect()
 }

@@ -72,7 +72,7 @@ fn integrity<S: Store + Default>(view: &View<'_, S>) -> Checked {
             let made = (op.stamp, op.mark, op.expires) == (entry.stamp, entry.mark, entry.expires);
             let same = made && op.key == *key;
             let expired = entry.value.is_none() && op.expires.is_some();
-            same && (op.value == entry.value || expired)
+            same && (op.value.as_deref() == entry.value.as_deref() || expired)
         });
         if written.is_none() {
             let text = format!("{key:?} holds {entry:?}, which nobody wrote");

@@ -7,12 +7,13 @@
 use super::{Checked, Violation};
 use crate::world::World;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tombolo_core::{Dot, Store, TableId, VersionVector};
 
 #[derive(PartialEq, Debug)]
 struct Content {
     seen: VersionVector,
-    values: BTreeMap<Dot, Box<[u8]>>,
+    values: BTreeMap<Dot, Arc<[u8]>>,
     fingerprint: u64,
     writable: bool,
 }

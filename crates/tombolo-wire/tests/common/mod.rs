@@ -42,7 +42,7 @@ fn mark() -> impl Strategy<Value = Mark> {
 }
 
 pub fn entry() -> impl Strategy<Value = Entry> {
-    let value = option::of(bytes().prop_map(Box::from));
+    let value = option::of(bytes().prop_map(Arc::from));
     let expires = option::of(number().prop_map(Millis));
     (dot(), number().prop_map(Stamp), mark(), expires, value)
         .prop_map(|(dot, stamp, mark, expires, value)| Entry { dot, stamp, mark, expires, value })
