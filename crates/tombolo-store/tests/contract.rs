@@ -4,6 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tombolo_core::{BTreeStore, Dot, Entry, EntryRef, Incarnation, Mark, Millis, Stamp, Store};
 use tombolo_store::{ConcurrentStore, Order, Records, SHARDS};
 

@@ -2,6 +2,7 @@
 //!
 //! A change here needs a new `PROTOCOL` number and a new `docs/protocol.md`.
 
+use std::sync::Arc;
 use tombolo_core::{
     Ask, Begin, Chunk, ChunkKey, Declaration, Dot, DotSet, Entry, EntryRef, Epochs, Incarnation,
     Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId, OpRef, OwnerDown, Past, Policy,

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Op, handshake, message, op};
 use proptest::prelude::*;
+use std::sync::Arc;
 use tombolo_core::{Dot, Incarnation, OpRef, TableId};
 use tombolo_wire::hello::{decode_handshake, encode_handshake, encode_opening, split_opening};
 use tombolo_wire::{

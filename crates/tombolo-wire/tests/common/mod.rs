@@ -3,6 +3,7 @@
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use std::sync::Arc;
 use tombolo_core::{
     Ask, Begin, Chunk, ChunkKey, DIGEST_PARTS, Declaration, Dot, DotSet, Entry, Epochs,
     Incarnation, Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId, OwnerDown, Past,
