@@ -24,7 +24,7 @@ mod members;
 mod message;
 mod node;
 mod resolver;
-
+mod serial;
 mod store;
 mod table;
 mod time;
@@ -40,16 +40,21 @@ pub use id::{Incarnation, NodeId, TableId};
 
 pub use members::{Known, Member, MemberState, Members, Superseded};
 pub use message::{
-    Ask, Begin, Chunk, ChunkKey, LiveSet, Message, OpRef, Purpose, Rest, SyncBody, part_of,
+    Ask, Begin, Chunk, ChunkKey, LiveSet, Message, OpRef, Purpose, Rest, SerialBody, SyncBody,
+    part_of,
 };
 pub use node::{
     Answer, Effect, Event, HeldView, HoldError, LinkView, Node, Notice, Settings, TableView, Tables,
 };
 
 pub use resolver::{Resolution, Resolver, Sibling};
+pub use serial::{
+    Decision, Done, Edit, Expect, Expiry, FLOAT, INTEGER, Refused, Remembered, Reply, Request,
+    RequestId, RequestRef, TOLD_BYTES,
+};
 pub use store::{BTreeStore, Store};
 pub use table::{
     Aim, Answered, Arrival, Checkpoint, Conclusion, Conflict, Contact, Finished, Ledger, Limits,
-    Lone, Outcome, Parked, Preview, Progress, Ripe, SyncReport, Table, Undecided, Written,
+    Lone, Outcome, Parked, Preview, Progress, Ripe, Served, SyncReport, Table, Undecided, Written,
 };
 pub use time::{Millis, Stamp};

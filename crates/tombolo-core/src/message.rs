@@ -2,8 +2,12 @@
 //!
 //! A link between two nodes has two lanes, each of them first-in first-out, with no order between
 //! the lanes. The *data* lane carries [`Message::Declare`], [`Message::Attach`], ops,
-//! [`Message::Ack`], [`Message::Sync`] and [`Message::Apart`]; the *control* lane carries what must
+//! [`Message::Ack`], [`Message::Sync`], [`Message::Apart`] and [`Message::Serial`]; the *control* lane carries what must
 //! not wait behind them: [`Message::Members`], [`Message::Report`] and [`Message::Swim`].
+//!
+//! Requests and replies ([`SerialBody`]) keep their place among the ops, so that a request comes
+//! after the writes that its asker made before, and a reply after the op; everything else overtakes
+//! ops that wait.
 //!
 //! When two nodes link, each declares its tables. Whoever hears a table declared as its own is
 //! declared attaches it: from then on it sends its own new ops of the table on that link, the
@@ -15,6 +19,7 @@ use crate::declaration::{Declaration, Epochs};
 use crate::entry::{Entry, EntryRef};
 use crate::id::{Incarnation, TableId, mix};
 use crate::members::Member;
+use crate::serial::{Remembered, Reply, Request, RequestId, RequestRef};
 use crate::time::Stamp;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -31,6 +36,8 @@ pub struct OpRef<'a> {
     pub entry: EntryRef<'a>,
     /// The dots that the writer saw under the key and supersedes.
     pub replaces: &'a [Dot],
+    /// The request that it carries out, if it does (rule 12).
+    pub request: Option<RequestRef<'a>>,
 }
 
 /// What nodes say to each other, but for ops.
@@ -94,10 +101,26 @@ pub enum Message {
         /// well.
         rehearsal: bool,
     },
+    /// What concerns serial operations on the table (rule 12).
+    Serial {
+        /// The table.
+        table: TableId,
+        /// What is said.
+        body: SerialBody,
+    },
     /// The members that the sender knows (rule 1).
     Members(Vec<Member>),
     /// A packet of the membership protocol, which the core does not read.
     Swim(Vec<u8>),
+}
+
+impl Message {
+    /// Whether it keeps its place among the ops of the data lane. Like them it is dropped when too
+    /// many wait, and made up for afterwards: the asker asks again.
+    pub fn goes_with_ops(&self) -> bool {
+        use SerialBody::{Reply, Request};
+        matches!(self, Message::Serial { body: Request(_) | Reply { .. }, .. })
+    }
 }
 
 /// The steps of one sync.
@@ -121,6 +144,42 @@ pub enum SyncBody {
         live: Vec<LiveSet>,
         /// The answerer's `removed_ahead` at the capture.
         removed_ahead: Vec<Dot>,
+    },
+}
+
+/// What nodes say to each other for serial operations (rule 12).
+#[derive(Clone, PartialEq, Debug)]
+pub enum SerialBody {
+    /// The sender's copy is open, so that it can lead.
+    Ready,
+    /// The sender leads, and asks for the receiver's grant under this number.
+    Want {
+        /// The sender's number for it.
+        grant: u64,
+    },
+    /// The receiver has the sender's grant.
+    Lend {
+        /// The number that it was asked for under.
+        grant: u64,
+    },
+    /// The sender's grant is lent to another, or the receiver is not its leader.
+    Refuse {
+        /// The number that it was asked for under.
+        grant: u64,
+    },
+    /// The receiver has its grant back.
+    Return {
+        /// The number that it was lent under.
+        grant: u64,
+    },
+    /// The receiver, which leads, is to carry this out.
+    Request(Request),
+    /// The answer to a request of the receiver.
+    Reply {
+        /// The request.
+        id: RequestId,
+        /// The answer.
+        reply: Reply,
     },
 }
 
@@ -163,6 +222,9 @@ pub struct Begin {
     pub fingerprint: u64,
     /// How many entries the asker lacks, so that it can tell how far it is.
     pub lacking: u64,
+    /// The requests that the answerer knows to be carried out. They come before what carried them
+    /// out: a broken sync must not leave an effect behind whose request is not known.
+    pub requests: Vec<Remembered>,
 }
 
 /// What an answer is for.
@@ -206,6 +268,8 @@ pub struct Chunk {
     pub seen_since: VersionVector,
     /// The keys.
     pub keys: Vec<ChunkKey>,
+    /// The requests that the answerer knows to be carried out and had not told yet.
+    pub requests: Vec<Remembered>,
 }
 
 /// What a key holds at the answerer.

@@ -30,6 +30,8 @@ pub struct Config {
     pub altering: bool,
     /// Whether clocks jump further than they may differ.
     pub wild_clocks: bool,
+    /// Whether clients ask for serial operations.
+    pub serial: bool,
     /// Whether two processes of one name may run at once.
     pub twins: bool,
     /// Whether links break for moments only, all the time.
@@ -62,6 +64,7 @@ impl Config {
             forgetting: rng.chance(10),
             altering: rng.chance(20),
             wild_clocks: rng.chance(8),
+            serial: rng.chance(35),
             twins: rng.chance(8),
             short_losses: rng.chance(10),
             slow: rng.chance(15).then_some(1),
@@ -101,6 +104,7 @@ impl Config {
             forgetting: false,
             altering: false,
             wild_clocks: false,
+            serial: false,
             twins: false,
             short_losses: false,
             slow: None,

@@ -183,6 +183,7 @@ impl<S: Store + Default> World<S> {
             self.send(process, to, &Message::Attach { table, seq });
             self.acknowledge(process, table, to);
         }
+        self.event(process, Event::Resumed { peer: to });
     }
 
     /// Whether a process has the effects of an op, alive or not.

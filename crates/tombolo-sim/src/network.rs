@@ -27,6 +27,7 @@ impl Lane {
     pub fn of(message: &Message) -> Lane {
         match message {
             Message::Members(_) | Message::Report { .. } | Message::Swim(_) => Lane::Control,
+            message if message.goes_with_ops() => Lane::Ops,
             _ => Lane::Messages,
         }
     }

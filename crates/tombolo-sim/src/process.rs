@@ -1,11 +1,12 @@
 //! One process: a node of the shipping core, its tables, and its clock.
 
 use crate::oracle::{Op, Truth};
+use crate::serial::Serving;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tombolo_core::{
     Change, Declaration, Dot, Epochs, Incarnation, Limits, Mark, Millis, Node, NodeId, OwnerDown,
-    Stamp, Store, Table, TableId, Tables, Written,
+    Remembered, Request, Stamp, Store, Table, TableId, Tables, Written,
 };
 
 /// Who wanted a write.
@@ -40,6 +41,8 @@ pub struct DoneWrite {
     pub replaces: Vec<Dot>,
     /// Who wanted it.
     pub cause: Cause,
+    /// The request that it carries out.
+    pub request: Option<Remembered>,
 }
 
 impl DoneWrite {
@@ -61,6 +64,7 @@ impl DoneWrite {
             mark: written.mark,
             replaces: written.replaces.to_vec(),
             cause,
+            request: None,
         }
     }
 }
@@ -257,6 +261,10 @@ pub struct Process<S> {
     pub may_hold: bool,
     /// The peers that were asked for a part of a table, as process numbers.
     pub fills: BTreeSet<(TableId, usize)>,
+    /// The requests that it was asked to carry out: a thread of its own does, a little later.
+    pub to_serve: Vec<(TableId, Incarnation, Request)>,
+    /// The requests that it carried out as a leader and has not answered.
+    pub serving: Vec<Serving>,
 }
 
 impl<S: Store + Default> Process<S> {

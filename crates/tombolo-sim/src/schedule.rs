@@ -22,6 +22,9 @@ impl<S: Store + Default> World<S> {
     pub fn settle_step(&mut self) -> Checked {
         self.counts.steps += 1;
         for process in self.alive() {
+            self.serve_all(process);
+        }
+        for process in self.alive() {
             if self.procs[process].superseded {
                 self.crash(process);
             }
@@ -85,6 +88,7 @@ impl<S: Store + Default> World<S> {
             return self.restart_somebody();
         };
         match self.rng.below(1000) {
+            0..20 if self.config.serial => self.some_request(process),
             0..190 => self.some_write(process),
             190..570 => self.some_delivery(),
             570..690 => self.some_answer(),

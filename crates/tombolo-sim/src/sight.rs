@@ -58,10 +58,16 @@ pub enum Sight {
     Crowd,
     /// Two processes of one name ran at once.
     Twins,
+    /// A client asked for a serial operation.
+    Request,
+    /// A leader carried one out.
+    Served,
+    /// The asker has its answer.
+    Answered,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 27] = [
+pub const SIGHTS: [Sight; 30] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -89,6 +95,9 @@ pub const SIGHTS: [Sight; 27] = [
     Sight::Noted,
     Sight::Crowd,
     Sight::Twins,
+    Sight::Request,
+    Sight::Served,
+    Sight::Answered,
 ];
 
 /// How often each was seen, and in how many schedules.

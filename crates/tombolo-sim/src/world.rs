@@ -11,13 +11,14 @@ use crate::network::{Channel, Lane, Network};
 use crate::oracle::{Op, Oracle, Truth};
 use crate::process::{DoneWrite, Process, SimTables, WantedWrite};
 use crate::rng::Rng;
+use crate::serial::Requests;
 use crate::sight::{Sight, SightCounts};
 use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use tombolo_core::{
     Dot, Effect, EntryRef, Event, Incarnation, Message, Millis, Node, NodeId, Notice, OpRef,
-    Purpose, Store, SyncBody, TableId,
+    Purpose, RequestRef, Store, SyncBody, TableId,
 };
 
 /// Where every clock starts, so that a clock that is behind is still after the epoch.
@@ -104,6 +105,8 @@ pub struct World<S> {
     pub ending: bool,
     /// What decides in the place of the resolvers that are declared by name.
     pub resolver: Option<Judge>,
+    /// Every request for a serial operation.
+    pub requests: Requests,
     pub(crate) ready: Vec<Channel>,
     /// What a check inside a step found.
     pub(crate) found: Option<Violation>,
@@ -131,6 +134,7 @@ impl<S: Store + Default> World<S> {
             by_incarnation: BTreeMap::new(),
             ending: false,
             resolver: None,
+            requests: Requests::new(),
             ready: Vec::new(),
             found: None,
             config,
@@ -199,6 +203,8 @@ impl<S: Store + Default> World<S> {
             latest: Millis(0),
             may_hold: false,
             fills: BTreeSet::new(),
+            to_serve: Vec::new(),
+            serving: Vec::new(),
         });
         self.by_incarnation.insert(incarnation, process);
         self.current[slot] = Some(process);
@@ -252,6 +258,10 @@ impl<S: Store + Default> World<S> {
                     self.attempts.push((process, slot.expect("an address of this world")));
                 }
                 Effect::Writable { table } => self.opened(process, table),
+                Effect::Serve { table, to, request } => {
+                    self.procs[process].to_serve.push((table, to, request));
+                }
+                Effect::Answered { id, reply } => self.answered(process, id, reply),
                 Effect::Notice(notice) => self.noticed(process, notice),
             }
         }
@@ -274,6 +284,9 @@ impl<S: Store + Default> World<S> {
         let mut bytes = Vec::new();
         tombolo_wire::encode_message(&mut bytes, message);
         let lane = Lane::of(message);
+        if message.goes_with_ops() && self.is_suspended(process, peer) {
+            return;
+        }
         self.network.push(Channel { from: process, to: peer, lane }, bytes.into());
     }
 
@@ -352,7 +365,13 @@ impl<S: Store + Default> World<S> {
             expires: done.expires,
             value: done.value.as_deref(),
         };
-        let op = OpRef { key: &done.key, entry, replaces: &done.replaces };
+        let request = done.request.as_ref().map(|known| RequestRef {
+            id: known.id,
+            floor: known.floor,
+            told: known.told.as_deref(),
+            lost: known.lost,
+        });
+        let op = OpRef { key: &done.key, entry, replaces: &done.replaces, request };
         tombolo_wire::encode_op(&mut bytes, done.table, &op);
         let bytes: Rc<[u8]> = bytes.into();
         let mut linked = Vec::new();

@@ -36,7 +36,7 @@ fn outlive(table: &mut Table<BTreeStore>, count: u64) {
         let stamp = Stamp((NOW.0 << 16) + number);
         let mark = Mark::default();
         let entry = EntryRef { dot, stamp, mark, expires: None, value: Some(b"value") };
-        table.take_in(origin, &OpRef { key: b"key", entry, replaces: &replaces });
+        table.take_in(origin, &OpRef { key: b"key", entry, replaces: &replaces, request: None });
         replaces = vec![dot];
         table.detach(origin);
     }

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | 0 | 4 | length of what follows |
 //! | 4 | 1 | kind, 1 |
-//! | 5 | 1 | flags: bit 0 it has a value, bit 1 it expires, bit 2 it is an outcome |
+//! | 5 | 1 | flags: bit 0 it has a value, bit 1 it expires, bit 2 it is an outcome, bit 3 it carries out a request |
 //! | 6 | 4 | number of dots that it replaces, `r` |
 //! | 10 | 4 | length of the key, `k` |
 //! | 14 | 8 | table |
@@ -20,8 +20,11 @@
 //! | 38 | 8 | when it expires, in milliseconds; 0 without the flag |
 //! | 46 | 1 | epoch that it was written in |
 //! | 47 | 16 r | replaced dots: origin, sequence number |
-//! | 47 + 16 r | k | key |
+//! | 47 + 16 r | q | the request, with bit 3: asker 8, number 8, floor 8, length 2, what is told |
+//! | 47 + 16 r + q | k | key |
 //! | the rest | | value; nothing without the flag |
+//!
+//! Of what is told the length `FFFF` says that it is nothing, `FFFE` that it is lost.
 //!
 //! The layout of all other frames is in `docs/protocol.md`.
 //!
@@ -36,6 +39,7 @@ mod message;
 mod op;
 mod parts;
 mod read;
+mod serial;
 mod sync;
 mod write;
 

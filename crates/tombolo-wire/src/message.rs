@@ -6,6 +6,7 @@ use crate::frame::framed;
 use crate::op::{OP, decode_op};
 use crate::parts::{read_members, read_table, read_vector, write_members, write_vector};
 use crate::read::{Read, Reader};
+use crate::serial::{read_serial, write_serial};
 use crate::sync::{read_body, write_body};
 use crate::{DecodeError, hello, write};
 use tombolo_core::{Dot, Incarnation, Message, OpRef, TableId};
@@ -20,6 +21,7 @@ const SWIM: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 const APART: u8 = 11;
+const SERIAL: u8 = 13;
 
 /// A frame of a linked peer.
 #[derive(Clone, PartialEq, Debug)]
@@ -84,6 +86,12 @@ fn decode_slow(frame: &[u8]) -> Read<Frame<'static>> {
                 body: read_body(&mut reader)?,
             })
         }
+        SERIAL => {
+            reader.rename("serial");
+            let table = read_table(&mut reader)?;
+            let body = read_serial(&mut reader)?;
+            Frame::Message(Message::Serial { table, body })
+        }
         REPORT => Frame::Message(read_report(&mut reader)?),
         APART => Frame::Message(read_apart(&mut reader)?),
         MEMBERS => {
@@ -137,6 +145,10 @@ pub fn encode_message(out: &mut Vec<u8>, message: &Message) {
             write::u32(out, *members);
             write::string(out, lowest);
             write::flag(out, *rehearsal);
+        }),
+        Message::Serial { table, body } => framed(out, SERIAL, |out| {
+            write::u64(out, table.0);
+            write_serial(out, body);
         }),
         Message::Members(members) => framed(out, MEMBERS, |out| write_members(out, members)),
         Message::Swim(packet) => framed(out, SWIM, |out| out.extend_from_slice(packet)),

@@ -6,7 +6,10 @@
 use crate::error::Problem;
 use crate::frame::{LENGTH_BYTES, length_of};
 use crate::read::{Read, Reader};
-use tombolo_core::{Dot, EntryRef, Incarnation, Mark, Millis, OpRef, Stamp, TableId};
+use tombolo_core::{
+    Dot, EntryRef, Incarnation, Mark, Millis, OpRef, RequestId, RequestRef, Stamp, TOLD_BYTES,
+    TableId,
+};
 
 /// The kind of an op's frame.
 pub(crate) const OP: u8 = 1;
@@ -26,6 +29,57 @@ pub(crate) const EXPIRES: u8 = 2;
 /// The flag of an op or an entry that is the outcome of a conflict.
 pub(crate) const OUTCOME: u8 = 4;
 
+/// The flag of an op that carries out a request.
+pub(crate) const REQUEST: u8 = 8;
+
+/// The part of an op's frame that says which request it carries out.
+pub(crate) struct Answered;
+
+impl Answered {
+    /// The bytes of the fields of fixed size: the request, the floor, the length of what is told.
+    pub(crate) const LEAST: usize = 26;
+    /// What the length says if nothing is told.
+    const NOTHING: u16 = u16::MAX;
+    /// What the length says if what is told is lost.
+    const LOST: u16 = u16::MAX - 1;
+
+    fn length(request: &RequestRef<'_>) -> usize {
+        Answered::LEAST + request.told.map_or(0, <[u8]>::len)
+    }
+}
+
+/// Appends which request an op carries out.
+pub(crate) fn write_answered(out: &mut Vec<u8>, request: &RequestRef<'_>) {
+    let length = match request.told {
+        _ if request.lost => Answered::LOST,
+        None => Answered::NOTHING,
+        Some(told) => told.len() as u16,
+    };
+    out.extend_from_slice(&request.id.origin.0.to_le_bytes());
+    out.extend_from_slice(&request.id.number.to_le_bytes());
+    out.extend_from_slice(&request.floor.to_le_bytes());
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(request.told.unwrap_or_default());
+}
+
+/// Reads which request an op carries out.
+pub(crate) fn read_answered<'a>(reader: &mut Reader<'a>) -> Read<RequestRef<'a>> {
+    let origin = Incarnation(reader.u64("asker")?);
+    let id = RequestId { origin, number: reader.u64("number")? };
+    let floor = reader.u64("floor")?;
+    let length = reader.u16("told")?;
+    let (told, lost) = match length {
+        Answered::NOTHING => (None, false),
+        Answered::LOST => (None, true),
+        length if usize::from(length) > TOLD_BYTES => {
+            let (length, limit) = (length.into(), TOLD_BYTES);
+            return Err(reader.error("told", Problem::Length { length, limit }));
+        }
+        length => (Some(reader.take("told", length.into())?), false),
+    };
+    Ok(RequestRef { id, floor, told, lost })
+}
+
 /// The flags that ops and entries have in common.
 pub(crate) fn flags_of(entry: &EntryRef<'_>) -> u8 {
     let has_value = u8::from(entry.value.is_some()) * HAS_VALUE;
@@ -41,12 +95,13 @@ pub(crate) fn flags_of(entry: &EntryRef<'_>) -> u8 {
 pub fn encode_op(out: &mut Vec<u8>, table: TableId, op: &OpRef<'_>) {
     let entry = &op.entry;
     let value = entry.value.unwrap_or_default();
-    let length = HEAD + op.replaces.len() * DOT + op.key.len() + value.len();
+    let answered = op.request.as_ref().map_or(0, Answered::length);
+    let length = HEAD + answered + op.replaces.len() * DOT + op.key.len() + value.len();
 
     let mut head = [0; LENGTH_BYTES + HEAD];
     head[0..4].copy_from_slice(&length_of(length));
     head[4] = OP;
-    head[5] = flags_of(entry);
+    head[5] = flags_of(entry) | u8::from(op.request.is_some()) * REQUEST;
     head[6..10].copy_from_slice(&(op.replaces.len() as u32).to_le_bytes());
     head[10..14].copy_from_slice(&(op.key.len() as u32).to_le_bytes());
     head[14..22].copy_from_slice(&table.0.to_le_bytes());
@@ -63,6 +118,9 @@ pub fn encode_op(out: &mut Vec<u8>, table: TableId, op: &OpRef<'_>) {
         bytes[8..].copy_from_slice(&dot.seq.to_le_bytes());
         out.extend_from_slice(&bytes);
     }
+    if let Some(request) = &op.request {
+        write_answered(out, request);
+    }
     out.extend_from_slice(op.key);
     out.extend_from_slice(value);
 }
@@ -77,7 +135,13 @@ pub fn op_key(frame: &[u8]) -> Option<(TableId, &[u8])> {
         return None;
     }
     let (replaces, key) = (u32_at(head, 2), u32_at(head, 6));
-    let key = rest.get(replaces.checked_mul(DOT)?..)?.get(..key)?;
+    let mut rest = rest.get(replaces.checked_mul(DOT)?..)?;
+    if head[1] & REQUEST != 0 {
+        let mut reader = Reader::new("op", rest);
+        read_answered(&mut reader).ok()?;
+        rest = reader.remainder();
+    }
+    let key = rest.get(..key)?;
     Some((TableId(u64_at(head, 10)), key))
 }
 
@@ -90,7 +154,7 @@ pub(crate) fn decode_op<'a>(
     let mut reader = Reader::new("op", frame);
     let head: &[u8; HEAD] = &reader.array("fixed fields")?;
     let (flags, expires) = (head[1], u64_at(head, 34));
-    if flags & !(HAS_VALUE | EXPIRES | OUTCOME) != 0 {
+    if flags & !(HAS_VALUE | EXPIRES | OUTCOME | REQUEST) != 0 {
         return Err(reader.error("flags", Problem::Unknown(flags.into())));
     }
     if flags & EXPIRES == 0 && expires != 0 {
@@ -98,6 +162,10 @@ pub(crate) fn decode_op<'a>(
     }
     let dots = u32_at(head, 2).saturating_mul(DOT);
     let (dots, _) = reader.take("replaces", dots)?.as_chunks::<DOT>();
+    let request = match flags & REQUEST {
+        0 => None,
+        _ => Some(read_answered(&mut reader)?),
+    };
     let key = reader.take("key", u32_at(head, 6))?;
     let value = (flags & HAS_VALUE != 0).then(|| reader.remainder());
     reader.end()?;
@@ -114,7 +182,7 @@ pub(crate) fn decode_op<'a>(
         expires: (flags & EXPIRES != 0).then_some(Millis(expires)),
         value,
     };
-    let op = OpRef { key, entry, replaces };
+    let op = OpRef { key, entry, replaces, request };
     Ok((TableId(u64_at(head, 10)), op))
 }
 

@@ -6,6 +6,7 @@ use crate::parts::{
     read_vector, write_dots, write_entry, write_map, write_option, write_set, write_vector,
 };
 use crate::read::{Read, Reader};
+use crate::serial::{read_remembered, write_remembered};
 use crate::write;
 use tombolo_core::{
     Ask, Begin, Chunk, ChunkKey, DIGEST_PARTS, Incarnation, LiveSet, Purpose, Rest, Stamp, SyncBody,
@@ -40,6 +41,7 @@ pub(crate) fn write_body(out: &mut Vec<u8>, body: &SyncBody) {
             write::u64(out, begin.clock.0);
             write::u64(out, begin.fingerprint);
             write::varint(out, begin.lacking);
+            write_remembered(out, &begin.requests);
         }
         SyncBody::Chunk(chunk) => {
             out.push(CHUNK);
@@ -74,6 +76,7 @@ pub(crate) fn read_body(reader: &mut Reader<'_>) -> Read<SyncBody> {
                 clock: Stamp(reader.u64("clock")?),
                 fingerprint: reader.u64("fingerprint")?,
                 lacking: reader.varint("lacking")?,
+                requests: read_remembered(reader)?,
             }))
         }
         CHUNK => {
@@ -167,6 +170,7 @@ fn write_chunk(out: &mut Vec<u8>, chunk: &Chunk) {
             write_entry(out, entry);
         }
     }
+    write_remembered(out, &chunk.requests);
 }
 
 fn read_chunk(reader: &mut Reader<'_>) -> Read<Chunk> {
@@ -179,6 +183,7 @@ fn read_chunk(reader: &mut Reader<'_>) -> Read<Chunk> {
                 entries: reader.list("entries", LEAST_ENTRY, read_entry)?,
             })
         })?,
+        requests: read_remembered(reader)?,
     })
 }
 

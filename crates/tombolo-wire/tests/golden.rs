@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 use tombolo_core::{
-    Ask, Begin, Chunk, ChunkKey, Declaration, Dot, DotSet, Entry, EntryRef, Epochs, Incarnation,
-    Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId, OpRef, OwnerDown, Past, Policy,
-    Purpose, Rest, Stamp, SyncBody, TableId, VersionVector, Versioned,
+    Ask, Begin, Chunk, ChunkKey, Declaration, Done, Dot, DotSet, Edit, Entry, EntryRef, Epochs,
+    Expect, Expiry, Incarnation, Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId,
+    OpRef, OwnerDown, Past, Policy, Purpose, Remembered, Reply, Request, RequestId, RequestRef,
+    Rest, SerialBody, Stamp, SyncBody, TableId, VersionVector, Versioned,
 };
 use tombolo_wire::hello::{
     Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome, decode_handshake, encode_handshake,
@@ -79,7 +80,9 @@ fn an_op_with_everything() {
         expires: Some(Millis(0x0405)),
         value: Some(b"value"),
     };
-    let op = OpRef { key: b"key", entry, replaces: &replaces };
+    let id = RequestId { origin: OTHER, number: 4 };
+    let request = Some(RequestRef { id, floor: 3, told: Some(b"was"), lost: false });
+    let op = OpRef { key: b"key", entry, replaces: &replaces, request };
     let mut out = Vec::new();
     encode_op(&mut out, TABLE, &op);
     assert_bytes(
@@ -99,12 +102,17 @@ fn an_op_that_deletes() {
     let mark = Mark::default();
     let entry = EntryRef { dot, stamp: Stamp(1), mark, expires: None, value: None };
     let mut out = Vec::new();
-    encode_op(&mut out, TABLE, &OpRef { key: b"k", entry, replaces: &[] });
+    encode_op(&mut out, TABLE, &OpRef { key: b"k", entry, replaces: &[], request: None });
     assert_bytes(
         &out,
         "2c000000 01 00 00000000 01000000 a100000000000000 0900000000000000 0100000000000000 \
          0000000000000000 00 6b",
     );
+}
+
+fn remembered() -> Remembered {
+    let id = RequestId { origin: OTHER, number: 4 };
+    Remembered { id, floor: 3, dot: Dot { origin: SENDER, seq: 9 }, told: None, lost: true }
 }
 
 fn declare(declaration: Declaration, past: Vec<Past>) -> Message {
@@ -245,6 +253,7 @@ fn sync_begin() {
         clock: Stamp(7),
         fingerprint: 0x0807_0605_0403_0201,
         lacking: 300,
+        requests: vec![remembered()],
     };
     check(
         sync(SyncBody::Begin(begin)),
@@ -276,7 +285,7 @@ fn sync_chunk() {
     };
     let seen_since = [(SENDER, 6)].into_iter().collect();
     check(
-        sync(SyncBody::Chunk(Chunk { seen_since, keys: vec![key] })),
+        sync(SyncBody::Chunk(Chunk { seen_since, keys: vec![key], requests: vec![remembered()] })),
         "57000000 05 a100000000000000 02 03 \
          01 5100000000000000 06 \
          01 03 6b6579 02 5100000000000000 06 5200000000000000 08 \
@@ -441,4 +450,50 @@ fn every_refusal() {
     for (refusal, golden) in cases {
         check_handshake(Handshake::Refuse(refusal), golden);
     }
+}
+
+fn serial(body: SerialBody) -> Message {
+    Message::Serial { table: TABLE, body }
+}
+
+#[test]
+fn serial_grants() {
+    check(serial(SerialBody::Ready), "0a000000 0d a100000000000000 01");
+    let grant = 300;
+    check(serial(SerialBody::Want { grant }), "0c000000 0d a100000000000000 02 ac02");
+    check(serial(SerialBody::Lend { grant }), "0c000000 0d a100000000000000 03 ac02");
+    check(serial(SerialBody::Refuse { grant }), "0c000000 0d a100000000000000 04 ac02");
+    check(serial(SerialBody::Return { grant }), "0c000000 0d a100000000000000 05 ac02");
+}
+
+#[test]
+fn serial_request_and_reply() {
+    let id = RequestId { origin: OTHER, number: 4 };
+    let request = Request {
+        id,
+        floor: 3,
+        key: b"key".as_slice().into(),
+        expect: Expect::Value(b"old".as_slice().into()),
+        edit: Edit::Put { value: b"new".as_slice().into(), expiry: Expiry::At(Millis(300)) },
+        tell_previous: true,
+        copies: Some(2),
+        patience: 5,
+    };
+    check(
+        serial(SerialBody::Request(request)),
+        "2d000000 0d a100000000000000 06 5200000000000000 04 03 03 6b6579 04 03 6f6c64 \
+         01 03 6e6577 03 ac02 01 01 02000000 05000000",
+    );
+    let done = Done {
+        dot: Some(Dot { origin: SENDER, seq: 9 }),
+        told: Some(b"old".as_slice().into()),
+        lost: false,
+        by: vec!["n1".to_owned()],
+        missing: Vec::new(),
+    };
+    check(
+        serial(SerialBody::Reply { id, reply: Reply::Done(done) }),
+        "28000000 0d a100000000000000 07 5200000000000000 04 01 01 5100000000000000 09 \
+         01 03 6f6c64 00 01 02 6e31 00",
+    );
 }

@@ -21,7 +21,7 @@ fn encode(op: &Op) -> Vec<u8> {
 }
 
 fn as_ref(op: &Op) -> OpRef<'_> {
-    OpRef { key: &op.key, entry: op.entry.as_ref(), replaces: &op.replaces }
+    op.as_ref()
 }
 
 /// The only frame in `buffer`.
@@ -119,7 +119,13 @@ fn no_value_is_not_an_empty_value_and_no_expiry_is_not_the_epoch() {
                 expires,
                 value: value.clone(),
             };
-            let op = Op { table: TableId(1), key: b"k".to_vec(), entry, replaces: Vec::new() };
+            let op = Op {
+                request: None,
+                table: TableId(1),
+                key: b"k".to_vec(),
+                entry,
+                replaces: Vec::new(),
+            };
             let bytes = encode(&op);
             let decoded = decode_frame(only(&bytes), SENDER, &mut seen).unwrap();
             let op = as_ref(&op);

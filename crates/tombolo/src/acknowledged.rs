@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tombolo_core::Incarnation;
+use tombolo_core::{Dot, Incarnation};
 
 /// Which nodes must have a write before it resolves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,6 +39,10 @@ impl Receipt {
     /// The process that wrote, as a number that names it in the cluster.
     pub fn origin(&self) -> u64 {
         self.origin.0
+    }
+
+    pub(crate) fn dot(&self) -> Dot {
+        Dot { origin: self.origin, seq: self.seq }
     }
 
     /// Which of its writes to the table it is, from 1 on.
@@ -92,10 +96,10 @@ pub(crate) async fn acknowledged(
     // Most writes are there at once or within microseconds: a timer is set only if not.
     let in_time = tokio::time::timeout(timeout, acknowledged).await.unwrap_or(false);
     if in_time {
-        return Ok(Acked { by: table.acked_by(receipt.seq), receipt: Some(receipt) });
+        return Ok(Acked { by: table.acked_by(receipt), receipt: Some(receipt) });
     }
     let (by, missing): (Vec<_>, Vec<_>) =
-        table.copies(receipt.seq).into_iter().partition(|(_, has)| *has);
+        table.copies(receipt).into_iter().partition(|(_, has)| *has);
     let names = |peers: Vec<(String, bool)>| peers.into_iter().map(|(name, _)| name).collect();
     Err(AckTimeout { by: names(by), missing: names(missing), ended: table.mesh.has_ended() })
 }
@@ -114,13 +118,18 @@ impl Acknowledged<'_> {
         (satisfied || self.table.mesh.has_ended()).then_some(satisfied)
     }
 
+    fn is_ours(&self) -> bool {
+        self.receipt.origin == self.table.me
+    }
+
     fn is_satisfied(&self) -> bool {
         match self.ack {
             Ack::Local => true,
-            Ack::All => self.table.acked() >= self.receipt.seq,
+            Ack::All if self.is_ours() => self.table.acked() >= self.receipt.seq,
+            Ack::All => self.table.copies(self.receipt).iter().all(|(_, has)| *has),
             Ack::Stable => self.table.is_stable(self.receipt),
             Ack::Count(count) => {
-                let copies = self.table.copies(self.receipt.seq);
+                let copies = self.table.copies(self.receipt);
                 1 + copies.iter().filter(|(_, has)| *has).count() >= count
             }
         }
@@ -134,12 +143,18 @@ impl Future for Acknowledged<'_> {
         if let Some(outcome) = self.outcome() {
             return Poll::Ready(outcome);
         }
-        if !std::mem::replace(&mut self.polled, true) && self.table.acked() + 1 >= self.receipt.seq
+        if !std::mem::replace(&mut self.polled, true)
+            && self.is_ours()
+            && self.table.acked() + 1 >= self.receipt.seq
         {
             // Nothing else of this table is on its way, so nothing would share the flush.
             self.table.mesh.flush();
         }
-        let waiters = if self.ack == Ack::All { &self.table.for_all } else { &self.table.for_some };
+        let waiters = if self.ack == Ack::All && self.is_ours() {
+            &self.table.for_all
+        } else {
+            &self.table.for_some
+        };
         waiters.register(self.receipt.seq, context.waker());
         // It may have come between the first look and the registration.
         self.outcome().map_or(Poll::Pending, Poll::Ready)

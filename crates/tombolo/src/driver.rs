@@ -138,6 +138,7 @@ fn pump_once(shell: &Arc<Shell>) -> bool {
     for link in shell.mesh.links().iter() {
         if link.resumes.swap(false, AcqRel) {
             shell.registry.all().iter().for_each(|table| table.resume(link));
+            shell.handle(Event::Resumed { peer: link.incarnation });
             shell.mesh.flush_data(link);
         }
         if !link.data.has_room() {

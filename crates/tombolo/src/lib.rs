@@ -49,6 +49,7 @@ mod ordered;
 mod policy;
 mod raw;
 mod resolve;
+mod serial;
 mod shared;
 mod shell;
 mod status;
@@ -67,6 +68,7 @@ pub use node::{CreateError, DrillError, Node};
 pub use ordered::NotOrdered;
 pub use raw::{Change, RawTable, Record, WriteError};
 pub use resolve::{Resolution, Resolver, Sibling, Version};
+pub use serial::{SerialError, SerialOp, Serially};
 pub use shell::StopReason;
 pub use status::{
     ClockStatus, DiscoveryStatus, HeldStatus, LinkStatus, MemberStatus, PreviewStatus,
@@ -76,5 +78,6 @@ pub use tombolo_core::{
     AlterError, Declaration, DeclarationError, DeclarationMismatch, DeclareError, HoldError, Kind,
     MemberState, Merge, OwnerDown, Policy, UnknownWord, Versioned,
 };
+pub use tombolo_core::{Edit, Expect, Expiry, Millis, Refused};
 pub use tombolo_discovery as discovery;
 pub use typed::{DecodeError, InsertError, Table};

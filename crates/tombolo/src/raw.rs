@@ -195,7 +195,7 @@ impl RawTable {
 
     /// The peers that are known to have a write by now.
     pub fn acknowledged_by(&self, receipt: Receipt) -> Vec<String> {
-        self.shared.acked_by(receipt.seq).to_vec()
+        self.shared.acked_by(receipt).to_vec()
     }
 
     /// How many keys hold a value. One that expired counts until it is swept, some seconds later.

@@ -6,6 +6,7 @@ use crate::mesh::Mesh;
 use crate::mesh::link::Link;
 use crate::policy::Judge;
 use crate::resolve::Functions;
+use crate::serial::{SerialOp, most};
 use crate::status::SyncStatus;
 use crate::waiters::Waiters;
 use arc_swap::ArcSwap;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 use tombolo_core::{
-    Arrival, Change, Conclusion, Declaration, EntryRef, Epochs, Incarnation, Lone, Message, Millis,
-    OpRef, Ripe, Table, TableId, Written,
+    Arrival, Change, Conclusion, Decision, Declaration, Done, Dot, Entry, EntryRef, Epochs,
+    Incarnation, Lone, Message, Millis, OpRef, Reply, Request, RequestRef, Ripe, TOLD_BYTES, Table,
+    TableId, Written,
 };
 use tombolo_store::{ConcurrentStore, Reader};
 
@@ -28,6 +30,8 @@ const KEPT_CAPACITY: usize = 1024 * 1024;
 /// Locks, in this order, none held over a wait: the node machine, a table, a link's queue. The
 /// waiters' lock is a leaf, and wakers are called without it and without a table's.
 pub(crate) struct SharedTable {
+    /// This process.
+    pub(crate) me: Incarnation,
     pub(crate) id: TableId,
     pub(crate) name: String,
     declaration: ArcSwap<Declaration>,
@@ -62,6 +66,16 @@ struct Machine {
     encoded: Vec<u8>,
 }
 
+/// What became of a request that this node was asked to carry out.
+pub(crate) enum Served {
+    /// It is carried out by this write, which is to be waited for.
+    Done { dot: Dot, told: Option<Arc<[u8]>>, lost: bool },
+    /// To be answered at once.
+    Reply(Reply),
+    /// Nobody waits for it any more.
+    Stale,
+}
+
 impl Machine {
     fn set_links(&mut self, mut links: Vec<Arc<Link>>) {
         links.sort_by(|one, other| one.peer.name.cmp(&other.peer.name));
@@ -82,9 +96,11 @@ impl SharedTable {
     ) -> SharedTable {
         let judge = Arc::new(Judge::new(&declaration.policy, &functions));
         records.set_view(Arc::clone(&judge) as _);
+        let table_of = table.me();
         let machine =
             Machine { table, links: Vec::new(), names: Arc::default(), encoded: Vec::new() };
         SharedTable {
+            me: table_of,
             id,
             name: name.to_owned(),
             declaration: ArcSwap::from_pointee(declaration.clone()),
@@ -198,7 +214,59 @@ impl SharedTable {
             Change::Put { value, .. } => Some(value),
             Change::Delete => None,
         };
-        Some(self.send(links, encoded, key, value, &written))
+        Some(self.send(links, encoded, key, value, &written, None))
+    }
+
+    /// Carries out a request of another node, if this one leads.
+    pub(crate) fn serve(&self, request: &Request) -> Served {
+        let time = now();
+        let expires = self.declaration.load().ttl.map(|ttl| time.plus(ttl));
+        let mut machine = self.machine.lock();
+        let shown = self.records.read(&request.key, time, |shown| shown.map(|e| e.to_entry()));
+        let shown = shown.as_ref().map(Entry::as_ref);
+        let Machine { table, links, encoded, .. } = &mut *machine;
+        match table.serve(time, request, shown, most(&request.key), expires) {
+            tombolo_core::Served::Reply(reply) => Served::Reply(reply),
+            tombolo_core::Served::Stale => Served::Stale,
+            tombolo_core::Served::Known { dot, told, lost } => Served::Done { dot, told, lost },
+            tombolo_core::Served::Wrote { written, value, told } => {
+                let dot = written.dot;
+                let (id, floor) = (request.id, request.floor);
+                let kept = told.as_deref().filter(|told| told.len() <= TOLD_BYTES);
+                let lost = told.is_some() && kept.is_none();
+                let carried = RequestRef { id, floor, told: kept, lost };
+                let value = value.as_deref();
+                self.send(links, encoded, &request.key, value, &written, Some(carried));
+                Served::Done { dot, told, lost: false }
+            }
+        }
+    }
+
+    /// Carries out a serial operation of this node, if it leads: with the number of the write.
+    pub(crate) fn serve_here(&self, op: &SerialOp) -> Option<(Option<u64>, Reply)> {
+        let time = now();
+        let mut machine = self.machine.lock();
+        if !machine.table.leads() {
+            return None;
+        }
+        if let Err(refused) = machine.table.quorum() {
+            return Some((None, Reply::Refused(refused)));
+        }
+        let decision = self.records.read(&op.key, time, |shown| {
+            op.edit.decide(&op.expect, op.tell_previous, shown, most(&op.key))
+        });
+        let (change, told) = match &decision {
+            Decision::Unmet(holds) => return Some((None, Reply::Unmet(holds.clone()))),
+            Decision::Refused(refused) => return Some((None, Reply::Refused(refused.clone()))),
+            Decision::Nothing => return Some((None, Reply::Done(Done::nothing()))),
+            Decision::Delete { told } => (Change::Delete, told),
+            Decision::Put { value, expires, told } => {
+                (Change::Put { value, expires: *expires }, told)
+            }
+        };
+        let seq = self.write_locked(&mut machine, time, &op.key, change);
+        let done = Done { told: told.clone(), ..Done::nothing() };
+        Some((seq, Reply::Done(done)))
     }
 
     /// Puts what was written on the queue of every link. Returns its number.
@@ -209,12 +277,13 @@ impl SharedTable {
         key: &[u8],
         value: Option<&[u8]>,
         written: &Written<'_>,
+        request: Option<RequestRef<'_>>,
     ) -> u64 {
         let Written { dot, stamp, mark, expires, replaces } = *written;
         if !links.is_empty() {
             encoded.clear();
             let entry = EntryRef { dot, stamp, mark, expires, value };
-            tombolo_wire::encode_op(encoded, self.id, &OpRef { key, entry, replaces });
+            tombolo_wire::encode_op(encoded, self.id, &OpRef { key, entry, replaces, request });
             for link in links {
                 link.send_op(encoded);
             }
@@ -238,7 +307,7 @@ impl SharedTable {
             Conclusion::Delete => None,
         };
         if let Some(written) = table.conclude(now(), ripe, conclusion) {
-            self.send(links, encoded, &ripe.key, value, &written);
+            self.send(links, encoded, &ripe.key, value, &written, None);
         }
     }
 
@@ -249,7 +318,7 @@ impl SharedTable {
         for Lone { key, writes } in lone {
             if let Some((written, shown)) = table.overrule(now(), key, writes) {
                 let value = shown.as_ref().and_then(|entry| entry.value.as_deref());
-                self.send(links, encoded, key, value, &written);
+                self.send(links, encoded, key, value, &written, None);
             }
         }
     }
@@ -315,24 +384,23 @@ impl SharedTable {
         self.written.load(Ordering::Acquire)
     }
 
-    /// The peers that are known to have our write `seq`.
-    pub(crate) fn acked_by(&self, seq: u64) -> Arc<[String]> {
+    /// The peers that are known to have a write.
+    pub(crate) fn acked_by(&self, receipt: Receipt) -> Arc<[String]> {
         let machine = self.machine.lock();
-        if machine.table.contacts().all(|(_, contact)| contact.has(seq)) {
+        let table = &machine.table;
+        if table.contacts().all(|(peer, _)| table.peer_has(peer, receipt.dot())) {
             return Arc::clone(&machine.names);
         }
         drop(machine);
-        let copies = self.copies(seq).into_iter();
+        let copies = self.copies(receipt).into_iter();
         copies.filter(|(_, has)| *has).map(|(name, _)| name).collect()
     }
 
-    /// The linked peers, and whether each is known to have our write `seq`.
-    pub(crate) fn copies(&self, seq: u64) -> Vec<(String, bool)> {
+    /// The linked peers, and whether each is known to have a write.
+    pub(crate) fn copies(&self, receipt: Receipt) -> Vec<(String, bool)> {
         let machine = self.machine.lock();
         let table = &machine.table;
-        let has = |link: &Arc<Link>| {
-            table.contacts().any(|(peer, contact)| peer == link.incarnation && contact.has(seq))
-        };
+        let has = |link: &Arc<Link>| table.peer_has(link.incarnation, receipt.dot());
         machine.links.iter().map(|link| (link.peer.name.clone(), has(link))).collect()
     }
 

@@ -8,6 +8,7 @@ use crate::mesh::handshake::Local;
 use crate::mesh::link::Link;
 use crate::mesh::reader;
 use crate::resolve::Functions;
+use crate::serial::Requests;
 use crate::shared::SharedTable;
 use crate::status::Refusal;
 use crate::swim::{Output, Swim, SwimError, Token};
@@ -109,6 +110,8 @@ pub(crate) struct Shell {
     pub(crate) node: Mutex<Node<Surroundings>>,
     pub(crate) swim: Mutex<Swim>,
     pub(crate) events: Events,
+    /// The serial operations of this node that others carry out.
+    pub(crate) requests: Requests,
     /// How fast syncs may be sent, if that is bounded.
     pub(crate) throttle: Option<Throttle>,
     swim_timers: UnboundedSender<(Instant, Token)>,
@@ -155,6 +158,7 @@ impl Shell {
             node: Mutex::new(parts.node),
             swim: Mutex::new(parts.swim),
             events: Events::default(),
+            requests: Requests::default(),
             throttle: parts.throttle,
             swim_timers,
             runtime,
@@ -261,6 +265,8 @@ impl Shell {
                         sent = true;
                     }
                 }
+                Effect::Serve { table, to, request } => self.serve(table, to, request),
+                Effect::Answered { id, reply } => self.requests.answered(id, reply),
                 Effect::Notice(notice) => self.notice(notice),
             }
         }

@@ -5,6 +5,7 @@
 mod alter;
 mod dial;
 mod hold;
+mod serial;
 mod sync;
 mod tables;
 mod view;
@@ -18,6 +19,7 @@ use crate::error::DeclarationMismatch;
 use crate::id::{Incarnation, NodeId, TableId};
 use crate::members::{Member, MemberState, Members};
 use crate::message::Message;
+use crate::serial::{Reply, Request, RequestId};
 use crate::store::Store;
 use crate::table::{Lone, SyncReport, Table};
 use crate::time::Millis;
@@ -25,6 +27,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use dial::Dials;
+use serial::Pending;
 use tables::TableState;
 
 /// What the node machine needs of its surroundings: the tables, each behind whatever lock they
@@ -133,6 +136,18 @@ pub enum Event {
         /// Who answered, if anybody did.
         peer: Option<NodeId>,
     },
+    /// What was dropped from the full queue to a peer flows again.
+    Resumed {
+        /// The peer.
+        peer: Incarnation,
+    },
+    /// A request of this node that it was to serve itself was answered.
+    Answered {
+        /// The request.
+        id: RequestId,
+        /// The answer.
+        reply: Reply,
+    },
     /// A peer takes this process for a twin of one that is alive, or no longer does.
     NameTaken {
         /// Whether it does.
@@ -200,6 +215,23 @@ pub enum Effect {
         table: TableId,
         /// What it did.
         lone: Vec<Lone>,
+    },
+    /// Have the table [`Table::serve`] a request, wait for as many nodes as it asks for, and tell
+    /// the asker: a peer by [`SerialBody::Reply`], this node by [`Event::Answered`].
+    Serve {
+        /// The table.
+        table: TableId,
+        /// Who asks; it may be this node.
+        to: Incarnation,
+        /// What it asks for.
+        request: Request,
+    },
+    /// A request of this node has its answer.
+    Answered {
+        /// The request.
+        id: RequestId,
+        /// The answer; never [`Reply::Again`].
+        reply: Reply,
     },
     /// Something an operator should know.
     Notice(Notice),
@@ -336,6 +368,10 @@ pub struct Node<T> {
     rehearsing: bool,
     /// What was made of each member last, to tell what changes.
     states: BTreeMap<NodeId, MemberState>,
+    /// The requests of this node that have no answer yet, by their numbers.
+    pending: BTreeMap<u64, Pending>,
+    last_request: u64,
+    last_grant: u64,
     effects: Vec<Effect>,
 }
 
@@ -359,6 +395,9 @@ impl<T: Tables> Node<T> {
             last_report: now,
             rehearsing: false,
             states: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            last_request: 0,
+            last_grant: 0,
             effects: Vec::new(),
         }
     }
@@ -377,12 +416,15 @@ impl<T: Tables> Node<T> {
                     peer.as_ref().is_some_and(|id| self.links.contains_key(&id.incarnation()));
                 self.dials.ended(&address, peer, linked, now);
             }
+            Event::Resumed { peer } => self.ask_again(now, peer),
+            Event::Answered { id, reply } => self.on_reply(now, id, reply),
             Event::NameTaken { taken } => self.name_taken = taken,
             Event::Tick { wall } => self.on_tick(now, wall),
         }
         self.dial(now);
         self.fill_tables(now);
         self.open_tables(now);
+        self.drive_serial(now);
         core::mem::take(&mut self.effects)
     }
 
@@ -425,6 +467,7 @@ impl<T: Tables> Node<T> {
         self.members.unlinked(peer, now);
         self.states_changed();
         self.dials.unlinked(peer, now);
+        self.ask_again(now, incarnation);
         self.answering.retain(|(to, _)| *to != incarnation);
         self.finishing.retain(|(from, _)| *from != incarnation);
         for (id, state) in &mut self.tables {
@@ -457,6 +500,7 @@ impl<T: Tables> Node<T> {
             Message::Apart { table, members, lowest, rehearsal } => {
                 self.on_apart(now, from, table, (members, lowest), rehearsal);
             }
+            Message::Serial { table, body } => self.on_serial(now, from, table, body),
             Message::Members(members) => self.learn(now, &members),
             // The membership protocol runs beside the core.
             Message::Swim(_) => {}

@@ -64,6 +64,7 @@ impl<T: Tables> Node<T> {
             Finished::Overruled => self.release(now, peer, table),
         }
         self.open_tables(now);
+        self.drive_serial(now);
         Some(core::mem::take(&mut self.effects))
     }
 
@@ -162,6 +163,7 @@ impl<T: Tables> Node<T> {
         if first {
             self.on_filled(table);
         }
+        self.on_grant_synced(peer, table);
         self.effects.push(Effect::Notice(Notice::Synced { table, peer, report }));
         // What the sync brought may let the peer's ops be acknowledged that came in beyond a gap.
         if let Some(seq) = self.surroundings.with(table, |machine| machine.ack_for(peer)) {

@@ -1,6 +1,7 @@
 //! Declared tables: how they appear on every node, and when they may be written.
 
 use super::hold::Held;
+use super::serial::Leadership;
 use super::{Effect, Node, Notice, Tables};
 use crate::clock::VersionVector;
 use crate::declaration::{Declaration, Epochs, OwnerDown};
@@ -42,6 +43,8 @@ pub(super) struct TableState {
     pub(super) differs: BTreeMap<Incarnation, Millis>,
     /// The next bucket to sweep.
     pub(super) sweep: u32,
+    /// Who leads it.
+    pub(super) serial: Leadership,
 }
 
 impl TableState {
@@ -62,6 +65,7 @@ impl TableState {
             reported: BTreeMap::new(),
             differs: BTreeMap::new(),
             sweep: 0,
+            serial: Leadership::default(),
         }
     }
 
@@ -87,6 +91,7 @@ impl TableState {
         self.told.remove(&peer);
         self.reported.retain(|(to, _), _| *to != peer);
         self.differs.remove(&peer);
+        self.serial.unlinked(peer);
     }
 
     /// The report for `to` of what moved in our own `seen` since the last; none if nothing did. It
@@ -306,6 +311,7 @@ impl<T: Tables> Node<T> {
     pub(super) fn on_attach(&mut self, now: Millis, from: Incarnation, id: TableId, seq: u64) {
         use crate::table::Arrival;
         self.on_join(now, from, id);
+        self.ask_again(now, from);
         let gap = self
             .tables
             .contains_key(&id)

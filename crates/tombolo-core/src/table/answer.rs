@@ -22,6 +22,8 @@ pub(super) struct Scan {
     /// The next bucket to walk.
     bucket: u32,
     buckets: u32,
+    /// How many requests this table had learned of when it told the asker last.
+    requests: u64,
     /// Keys of walked buckets that hold something the asker lacks.
     todo: Vec<Box<[u8]>>,
 }
@@ -97,11 +99,13 @@ impl<S: Store> Table<S> {
             done,
             bucket: if lacking == 0 { buckets } else { 0 },
             buckets,
+            requests: self.serial.learned(),
             todo: Vec::new(),
         };
         self.scans.insert(peer, scan);
         let (clock, fingerprint) = (self.clock.last(), self.origins.fingerprint());
-        SyncBody::Begin(Begin { seen: changes, clock, fingerprint, lacking })
+        let requests = self.remembered(0);
+        SyncBody::Begin(Begin { seen: changes, clock, fingerprint, lacking, requests })
     }
 
     /// The parts of what the asker left out that are not the same here. The two themselves are
@@ -224,7 +228,13 @@ impl<S: Store> Table<S> {
                 chunk.keys.push(found);
             }
         }
+        if chunk.keys.is_empty() {
+            return None;
+        }
+        let told = core::mem::replace(&mut scan.requests, self.serial.learned());
+        let scan = self.scans.get(&peer)?;
+        chunk.requests = self.remembered(told);
         chunk.seen_since = self.origins.seen_vector().beyond(&scan.seen);
-        (!chunk.keys.is_empty()).then_some(chunk)
+        Some(chunk)
     }
 }

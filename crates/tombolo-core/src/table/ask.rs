@@ -236,6 +236,9 @@ impl<S: Store> Table<S> {
             self.on_report(peer, &seen, begin.fingerprint, now);
             let asking = self.asks.get_mut(&peer).expect("it was there above");
             asking.seen = Some(seen);
+            if asking.aim.purpose() != Purpose::Look {
+                self.learn_requests(&begin.requests);
+            }
         }
     }
 
@@ -253,6 +256,9 @@ impl<S: Store> Table<S> {
             asking.heard = now;
             let mut seen = seen.clone();
             seen.join(&chunk.seen_since);
+            if asking.aim.purpose() != Purpose::Look {
+                self.learn_requests(&chunk.requests);
+            }
             let before = self.siblings.len();
             for key in &chunk.keys {
                 asking.progress.received += key.entries.len() as u64;

@@ -7,6 +7,7 @@ mod ledger;
 mod owners;
 mod parked;
 mod preview;
+mod serial;
 mod siblings;
 mod stable;
 
@@ -16,6 +17,7 @@ pub use contact::Contact;
 pub use ledger::{Conflict, Ledger, Outcome};
 pub use parked::Parked;
 pub use preview::{Lone, Preview};
+pub use serial::Served;
 pub use siblings::{Conclusion, Ripe, Undecided};
 
 use crate::clock::{Clock, Dot, Origins, VersionVector};
@@ -34,6 +36,7 @@ use alloc::vec::Vec;
 use answer::Scan;
 use ask::Asking;
 use owners::Owners;
+use serial::Serial;
 use siblings::Siblings;
 use stable::Stability;
 
@@ -109,6 +112,7 @@ pub struct Table<S> {
     /// The policy, as the ledger shows it.
     policy: Arc<str>,
     siblings: Siblings,
+    serial: Serial,
     owners: Owners,
     ledger: Ledger,
     /// What another island wrote alone and is about to be overruled.
@@ -142,6 +146,7 @@ impl<S: Store> Table<S> {
             last_writer_wins: declaration.policy.is_last_writer_wins(),
             policy: declaration.policy.to_string().into(),
             siblings: Siblings::default(),
+            serial: Serial::default(),
             owners: Owners::default(),
             ledger: Ledger::new(limits.ledger_bytes),
             lone: BTreeMap::new(),
@@ -198,6 +203,11 @@ impl<S: Store> Table<S> {
         one.wins_over(other) && self.epochs.last_writer_won(first, last, self.last_writer_wins)
     }
 
+    /// This process.
+    pub fn me(&self) -> Incarnation {
+        self.me
+    }
+
     /// What the wall clock shows; to be told before ops and pieces of syncs are taken in, which are
     /// refused if they come from too far in the future.
     pub fn set_wall(&mut self, wall: Millis) {
@@ -231,13 +241,18 @@ impl<S: Store> Table<S> {
         };
         let dot = Dot { origin: self.me, seq: self.origins.seen(self.me) + 1 };
         let stamp = self.clock.next(now);
-        let mark = Mark { epoch: self.epochs.current(), outcome: false };
+        let mark = self.current_mark();
         let event = EntryRef { dot, stamp, mark, expires, value };
         // Covered before it is live: what it replaces may be the writer's own, and the own prefix
         // has no holes.
         self.substitute(key, kept, self.to_keep(event));
         self.origins.advance(self.me, dot.seq);
         Some(Written { dot, stamp, mark, expires, replaces: &self.gone })
+    }
+
+    /// How a write is marked that nobody but a client wants.
+    fn current_mark(&self) -> Mark {
+        Mark { epoch: self.epochs.current(), outcome: false }
     }
 
     /// Takes in an op of the linked peer `from` (rule 3).
@@ -255,6 +270,9 @@ impl<S: Store> Table<S> {
         let known = seq <= seen || contact.has_applied(seq);
         contact.on_op(seq);
         if !known {
+            if let Some(request) = &op.request {
+                self.note_request(request, op.entry.dot);
+            }
             self.note_overruled(op);
             if !self.ledger.is_empty() {
                 op.replaces.iter().for_each(|dot| self.ledger.retract(*dot));

@@ -109,6 +109,11 @@ impl<S: Store> Table<S> {
         self.stability.reports.get(&peer).map(|reports| (reports.latest(), reports.fingerprint))
     }
 
+    /// How far `peer` said that it has seen `origin`.
+    pub(super) fn reported_reach(&self, peer: Incarnation, origin: Incarnation) -> u64 {
+        self.stability.reports.get(&peer).map_or(0, |reports| reports.reach(origin))
+    }
+
     /// For how many milliseconds `peer` has been known to have seen something that we have not. In
     /// a healthy table that is the time an op takes.
     pub fn behind(&self, peer: Incarnation, now: Millis) -> u64 {
@@ -145,6 +150,7 @@ impl<S: Store> Table<S> {
     /// member. Returns how many.
     pub fn drop_stable(&mut self, now: Millis) -> usize {
         self.count_reports(now);
+        self.serial.tick(now);
         if self.origins.unsettled() > 2 * (self.stability.members.len() + 16) {
             let mut present = self.stability.members.clone();
             present.insert(self.me);

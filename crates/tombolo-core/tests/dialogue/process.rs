@@ -28,7 +28,8 @@ impl Op {
     }
 
     pub fn as_ref(&self) -> OpRef<'_> {
-        OpRef { key: &self.key, entry: self.entry.as_ref(), replaces: &self.replaces }
+        let (key, entry, replaces) = (&self.key, self.entry.as_ref(), &self.replaces);
+        OpRef { key, entry, replaces, request: None }
     }
 }
 

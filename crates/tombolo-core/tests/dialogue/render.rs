@@ -4,7 +4,7 @@ use super::process::{Op, Process};
 use std::collections::BTreeMap;
 use tombolo_core::{
     Ask, Chunk, Conflict, Dot, DotSet, Dots, Entry, Incarnation, LiveSet, Member, Message, Millis,
-    NodeId, Notice, Preview, Purpose, Stamp, Store, SyncBody, TableId, VersionVector,
+    NodeId, Notice, Preview, Purpose, SerialBody, Stamp, Store, SyncBody, TableId, VersionVector,
 };
 
 /// The names of everything that goes by a hash.
@@ -147,6 +147,9 @@ impl Names {
                 "{} is kept apart; this island has {members} nodes, the lowest is {lowest}",
                 self.table(*table)
             ),
+            Message::Serial { table, body } => {
+                format!("serial {}: {}", self.table(*table), serial(body))
+            }
             Message::Members(members) => {
                 format!("members: {}", list(members.iter().map(|member| self.member(member))))
             }
@@ -323,5 +326,17 @@ impl Names {
                 store.visit(bucket, &mut |key, entry| see(key, &entry.to_entry()));
             }
         });
+    }
+}
+
+fn serial(body: &SerialBody) -> String {
+    match body {
+        SerialBody::Ready => "my copy is open".to_string(),
+        SerialBody::Want { grant } => format!("lend me your grant, as number {grant}"),
+        SerialBody::Lend { grant } => format!("I lend you my grant, as number {grant}"),
+        SerialBody::Refuse { grant } => format!("I do not lend you my grant as number {grant}"),
+        SerialBody::Return { grant } => format!("I give back your grant of number {grant}"),
+        SerialBody::Request(request) => format!("request {}", request.id.number),
+        SerialBody::Reply { id, .. } => format!("reply to request {}", id.number),
     }
 }

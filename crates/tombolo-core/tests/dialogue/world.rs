@@ -268,6 +268,9 @@ impl World {
                 }
                 Effect::Judge { table, leads } => self.judge(name, table, leads),
                 Effect::Overrule { table, lone } => self.overrule(name, table, &lone),
+                Effect::Serve { .. } | Effect::Answered { .. } => {
+                    panic!("no script asks for serial operations")
+                }
                 Effect::Notice(notice) => {
                     if let Some(text) = self.names.notice(&notice) {
                         self.tell(name, &text);

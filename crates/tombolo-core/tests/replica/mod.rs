@@ -112,7 +112,8 @@ impl Replica {
 
     /// The newest sibling of a key takes the place of all, or nothing does.
     pub fn conclude(&mut self, now: Millis, key: &[u8], keep: bool) -> Option<Op> {
-        let ripe = Ripe { key: key.into(), siblings: self.table.visible(key, now) };
+        let ripe =
+            Ripe { key: key.into(), siblings: self.table.visible(key, now), one_request: false };
         let newest = ripe.siblings.last().filter(|_| ripe.siblings.len() > 1)?;
         let value = newest.value.as_deref().filter(|_| keep);
         let conclusion = match value {
@@ -135,7 +136,8 @@ impl Replica {
 
     pub fn take_in(&mut self, op: &Op) -> Arrival {
         self.adopt(op.entry.mark.epoch);
-        let op = OpRef { key: &op.key, entry: op.entry.as_ref(), replaces: &op.replaces };
+        let (key, entry, replaces) = (&op.key, op.entry.as_ref(), &op.replaces);
+        let op = OpRef { key, entry, replaces, request: None };
         self.table.take_in(op.entry.dot.origin, &op)
     }
 

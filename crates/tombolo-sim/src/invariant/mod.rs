@@ -166,7 +166,8 @@ pub fn check_end<S: Store + Default>(world: &World<S>) -> Checked {
     survival::check(world)?;
     hide::check_end(world)?;
     ledger::check(world)?;
-    tombstones::check(world)
+    tombstones::check(world)?;
+    world.check_answered()
 }
 
 /// Whether it all looks settled, so that waiting longer changes nothing that is checked.
@@ -175,4 +176,5 @@ pub fn is_settled<S: Store + Default>(world: &World<S>) -> bool {
         && tombstones::check(world).is_ok()
         && hide::check_end(world).is_ok()
         && same_view::check(world).is_ok()
+        && world.check_answered().is_ok()
 }

@@ -5,9 +5,10 @@ use proptest::option;
 use proptest::prelude::*;
 use std::sync::Arc;
 use tombolo_core::{
-    Ask, Begin, Chunk, ChunkKey, DIGEST_PARTS, Declaration, Dot, DotSet, Entry, Epochs,
-    Incarnation, Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId, OwnerDown, Past,
-    Policy, Purpose, Rest, Stamp, SyncBody, TableId, VersionVector, Versioned,
+    Ask, Begin, Chunk, ChunkKey, DIGEST_PARTS, Declaration, Done, Dot, DotSet, Edit, Entry, Epochs,
+    Expect, Expiry, FLOAT, INTEGER, Incarnation, Kind, LiveSet, Mark, Member, Merge, Message,
+    Millis, NodeId, OpRef, OwnerDown, Past, Policy, Purpose, Refused, Remembered, Reply, Request,
+    RequestId, RequestRef, Rest, SerialBody, Stamp, SyncBody, TableId, VersionVector, Versioned,
 };
 use tombolo_wire::hello::{Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome};
 
@@ -18,6 +19,102 @@ pub struct Op {
     pub key: Vec<u8>,
     pub entry: Entry,
     pub replaces: Vec<Dot>,
+    pub request: Option<Remembered>,
+}
+
+impl Op {
+    pub fn as_ref(&self) -> OpRef<'_> {
+        let request = self.request.as_ref().map(|known| RequestRef {
+            id: known.id,
+            floor: known.floor,
+            told: known.told.as_deref(),
+            lost: known.lost,
+        });
+        let (key, entry, replaces) = (&self.key, self.entry.as_ref(), &self.replaces);
+        OpRef { key, entry, replaces, request }
+    }
+}
+
+fn request_id() -> impl Strategy<Value = RequestId> {
+    (incarnation(), number()).prop_map(|(origin, number)| RequestId { origin, number })
+}
+
+fn told() -> impl Strategy<Value = Option<Arc<[u8]>>> {
+    option::of(bytes().prop_map(Arc::from))
+}
+
+fn remembered() -> impl Strategy<Value = Remembered> {
+    let told = prop_oneof![told().prop_map(|told| (told, false)), Just((None, true))];
+    (request_id(), number(), dot(), told).prop_map(|(id, floor, dot, (told, lost))| Remembered {
+        id,
+        floor,
+        dot,
+        told,
+        lost,
+    })
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let expect = prop_oneof![
+        Just(Expect::Anything),
+        Just(Expect::Absent),
+        Just(Expect::Present),
+        bytes().prop_map(|value| Expect::Value(value.into())),
+    ];
+    let expiry = prop_oneof![
+        Just(Expiry::Default),
+        Just(Expiry::Keep),
+        number().prop_map(|at| Expiry::At(Millis(at))),
+    ];
+    let put = (bytes(), expiry);
+    let edit = prop_oneof![
+        put.prop_map(|(value, expiry)| Edit::Put { value: value.into(), expiry }),
+        Just(Edit::Delete),
+        bytes().prop_map(|bytes| Edit::Append(bytes.into())),
+        any::<i64>().prop_map(Edit::Add),
+        prop::num::f64::NORMAL.prop_map(Edit::AddFloat),
+    ];
+    let rest = (any::<bool>(), option::of(any::<u32>()), any::<u32>());
+    (request_id(), number(), bytes(), expect, edit, rest).prop_map(
+        |(id, floor, key, expect, edit, (tell_previous, copies, patience))| {
+            let key = key.into();
+            Request { id, floor, key, expect, edit, tell_previous, copies, patience }
+        },
+    )
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let names = || vec(".{0,20}", 0..3);
+    let done = (option::of(dot()), told(), any::<bool>(), names(), names())
+        .prop_map(|(dot, told, lost, by, missing)| Done { dot, told, lost, by, missing });
+    let quorum = (any::<u32>(), any::<u32>())
+        .prop_map(|(members, required)| Refused::Quorum { members, required });
+    let refused = prop_oneof![
+        Just(Refused::NotANumber(INTEGER)),
+        Just(Refused::NotANumber(FLOAT)),
+        Just(Refused::OutOfRange),
+        Just(Refused::TooLarge),
+        quorum,
+    ];
+    prop_oneof![
+        done.prop_map(Reply::Done),
+        told().prop_map(Reply::Unmet),
+        refused.prop_map(Reply::Refused),
+        Just(Reply::Uncertain),
+        Just(Reply::Again),
+    ]
+}
+
+fn serial_body() -> impl Strategy<Value = SerialBody> {
+    prop_oneof![
+        Just(SerialBody::Ready),
+        number().prop_map(|grant| SerialBody::Want { grant }),
+        number().prop_map(|grant| SerialBody::Lend { grant }),
+        number().prop_map(|grant| SerialBody::Refuse { grant }),
+        number().prop_map(|grant| SerialBody::Return { grant }),
+        request().prop_map(SerialBody::Request),
+        (request_id(), reply()).prop_map(|(id, reply)| SerialBody::Reply { id, reply }),
+    ]
 }
 
 /// Numbers of every size: a varint has another length for each.
@@ -50,12 +147,13 @@ pub fn entry() -> impl Strategy<Value = Entry> {
 }
 
 pub fn op() -> impl Strategy<Value = Op> {
-    (number(), bytes(), entry(), vec(dot(), 0..5)).prop_map(|(table, key, entry, replaces)| Op {
-        table: TableId(table),
-        key,
-        entry,
-        replaces,
-    })
+    let request = option::of(remembered());
+    (number(), bytes(), entry(), vec(dot(), 0..5), request).prop_map(
+        |(table, key, entry, replaces, request)| {
+            let table = TableId(table);
+            Op { table, key, entry, replaces, request }
+        },
+    )
 }
 
 fn vector() -> impl Strategy<Value = VersionVector> {
@@ -80,7 +178,8 @@ pub fn dot_set() -> impl Strategy<Value = DotSet> {
 fn chunk() -> impl Strategy<Value = Chunk> {
     let key = (bytes(), vec(dot(), 0..4), vec(entry(), 0..4));
     let key = key.prop_map(|(key, live, entries)| ChunkKey { key: Box::from(key), live, entries });
-    (vector(), vec(key, 0..6)).prop_map(|(seen_since, keys)| Chunk { seen_since, keys })
+    (vector(), vec(key, 0..6), vec(remembered(), 0..3))
+        .prop_map(|(seen_since, keys, requests)| Chunk { seen_since, keys, requests })
 }
 
 fn purpose() -> impl Strategy<Value = Purpose> {
@@ -109,8 +208,16 @@ fn ask() -> impl Strategy<Value = Ask> {
 /// Unlike in a vector, an origin may have reached nothing.
 fn begin() -> impl Strategy<Value = Begin> {
     let seen = btree_map(incarnation(), prop_oneof![Just(0), number()], 0..8);
-    (seen, number().prop_map(Stamp), any::<u64>(), number())
-        .prop_map(|(seen, clock, fingerprint, lacking)| Begin { seen, clock, fingerprint, lacking })
+    let requests = vec(remembered(), 0..3);
+    (seen, number().prop_map(Stamp), any::<u64>(), number(), requests).prop_map(
+        |(seen, clock, fingerprint, lacking, requests)| Begin {
+            seen,
+            clock,
+            fingerprint,
+            lacking,
+            requests,
+        },
+    )
 }
 
 fn sync_body() -> impl Strategy<Value = SyncBody> {
@@ -208,6 +315,7 @@ pub fn message() -> impl Strategy<Value = Message> {
                 Message::Apart { table, members, lowest, rehearsal }
             }
         ),
+        2 => (table(), serial_body()).prop_map(|(table, body)| Message::Serial { table, body }),
         1 => members().prop_map(Message::Members),
         1 => bytes().prop_map(Message::Swim),
     ]

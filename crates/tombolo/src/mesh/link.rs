@@ -66,6 +66,12 @@ impl Link {
     pub(crate) fn send(&self, message: &Message) -> usize {
         let encode = |out: &mut Vec<u8>| tombolo_wire::encode_message(out, message);
         match message {
+            message if message.goes_with_ops() => {
+                let mut bytes = Vec::new();
+                encode(&mut bytes);
+                self.queue_op(&bytes);
+                bytes.len()
+            }
             Message::Members(_) | Message::Report { .. } | Message::Swim(_) => {
                 let bytes = self.control.push_message(encode);
                 self.flush_control();
@@ -75,6 +81,7 @@ impl Link {
             | Message::Attach { .. }
             | Message::Ack { .. }
             | Message::Apart { .. }
+            | Message::Serial { .. }
             | Message::Sync { .. } => self.data.push_message(encode),
         }
     }
@@ -82,6 +89,10 @@ impl Link {
     /// Queues an encoded op.
     pub(crate) fn send_op(&self, op: &[u8]) {
         self.counters.ops_out.fetch_add(1, Relaxed);
+        self.queue_op(op);
+    }
+
+    fn queue_op(&self, op: &[u8]) {
         if !self.data.push_op(op) {
             self.counters.overflows.fetch_add(1, Relaxed);
         }

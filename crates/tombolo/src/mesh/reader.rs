@@ -8,7 +8,7 @@ use crate::shell::Shell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tombolo_core::{Arrival, Dot, Event, Message};
+use tombolo_core::{Arrival, Dot, Event, Message, SerialBody};
 use tombolo_wire::{Frame, MAX_FRAME};
 
 /// What one read takes at most, and the size that a buffer returns to after a large frame.
@@ -192,6 +192,11 @@ fn on_frame(shell: &Arc<Shell>, link: &Arc<Link>, frame: &[u8]) -> Result<(), La
             if let Some(table) = shell.table(table) {
                 table.on_ack(link.incarnation, seq);
             }
+        }
+        Frame::Message(Message::Serial { table, body: SerialBody::Request(request) })
+            if shell.table(table).is_some_and(|table| table.leads()) =>
+        {
+            shell.serve(table, link.incarnation, request);
         }
         Frame::Message(Message::Swim(packet)) => shell.on_swim(&packet),
         Frame::Message(message) => {

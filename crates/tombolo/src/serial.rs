@@ -1,0 +1,309 @@
+//! Serial operations (rule 12): carried out by the leader of the island, one after the other.
+
+use crate::acknowledged::{self, Ack, AckTimeout, Acked, Receipt};
+use crate::raw::{RawTable, WriteError};
+use crate::shared::{Served, SharedTable};
+use crate::shell::Shell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+use tombolo_core::{
+    Done, Edit, Event, Expect, Incarnation, Kind, Message, Refused, Reply, Request, RequestId,
+    SerialBody, TableId,
+};
+use tombolo_wire::MAX_RECORD;
+
+/// How many requests of a node may be under way. What is remembered of each is bounded, and so is
+/// what a sync has to tell of them.
+const UNDER_WAY: usize = 256;
+
+/// The longest that a request is waited for: nodes remember what they carried out for twice that.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// A serial operation: what the key must show, and what is done to it then.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SerialOp {
+    /// The key.
+    pub key: Vec<u8>,
+    /// What it must show.
+    pub expect: Expect,
+    /// What is done.
+    pub edit: Edit,
+    /// Whether to tell what was there before an [`Edit::Put`] or [`Edit::Delete`].
+    pub tell_previous: bool,
+}
+
+/// What a serial operation came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Serially {
+    /// It was carried out. What was there before, if that was asked for; the new number of an
+    /// [`Edit::Add`] or [`Edit::AddFloat`]; the new length, in digits, of an [`Edit::Append`].
+    Done(Option<Arc<[u8]>>),
+    /// The key did not show what was expected, but this. Nothing was changed.
+    Unmet(Option<Arc<[u8]>>),
+}
+
+/// Why a serial operation has no result.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SerialError {
+    /// It was not tried; nothing was changed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// It cannot be done, whoever leads; nothing was changed. With [`Refused::Quorum`]: wait for
+    /// more members.
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    /// Nobody led the island in time, because members are coming or going, or this node cannot
+    /// reach whom its neighbours take for the leader. Nothing was changed: try again.
+    #[error("no node led the table in time, so nothing was changed; try again")]
+    NoLeader,
+    /// The leader was asked and has not answered in time, or ended. The operation may have been
+    /// carried out, once, or may yet be: read the key before trying again.
+    #[error(
+        "{asked} was asked and has not answered: it may have been carried out, or may yet be; \
+         read the key before trying again"
+    )]
+    Uncertain {
+        /// Who was asked last.
+        asked: String,
+    },
+    /// It was carried out, but what it was to tell was too large to be remembered when the leader
+    /// ended.
+    #[error("it was carried out, but what was there before was lost with the leader")]
+    Lost,
+    /// It was carried out and goes on replicating, but not everybody acknowledged in time.
+    #[error(transparent)]
+    Timeout(#[from] AckTimeout),
+}
+
+/// The requests of this node that wait for an answer.
+pub(crate) struct Requests {
+    waiting: parking_lot::Mutex<BTreeMap<RequestId, oneshot::Sender<Reply>>>,
+    under_way: Semaphore,
+}
+
+impl Default for Requests {
+    fn default() -> Requests {
+        Requests { waiting: parking_lot::Mutex::default(), under_way: Semaphore::new(UNDER_WAY) }
+    }
+}
+
+impl Requests {
+    /// A request has its answer.
+    pub(crate) fn answered(&self, id: RequestId, reply: Reply) {
+        if let Some(waiting) = self.waiting.lock().remove(&id) {
+            // Whoever asked may have given up.
+            let _ = waiting.send(reply);
+        }
+    }
+}
+
+/// Forgets a request, answered or not, when nobody waits for it any more.
+struct UnderWay<'a> {
+    shell: &'a Arc<Shell>,
+    id: RequestId,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.shell.requests.waiting.lock().remove(&self.id);
+        self.shell.node.lock().give_up(self.id);
+    }
+}
+
+impl RawTable {
+    /// Carries out a serial operation, wherever the leader is, and waits until as many nodes as
+    /// `ack` says have it. On the leader that costs what a write costs; elsewhere a round trip to
+    /// the leader, too. `timeout` is for both together.
+    ///
+    /// In one island an operation is carried out once, however often leaders change, and no other
+    /// serial operation comes between its look and its write. In a split each island has a leader:
+    /// both may carry one out, and the join merges them like any concurrent writes. Plain writes
+    /// do not ask the leader.
+    ///
+    /// Dropping the future leaves the operation undone, done or under way, never half-done.
+    ///
+    /// # Errors
+    ///
+    /// [`SerialError`] says for each case whether it was carried out.
+    pub async fn serial(
+        &self,
+        op: SerialOp,
+        ack: Ack,
+        timeout: Duration,
+    ) -> Result<(Acked, Serially), SerialError> {
+        let deadline = Instant::now() + timeout.min(LONGEST);
+        if let Some((receipt, outcome)) = self.serial_here(&op)? {
+            let Some(receipt) = receipt else { return Ok((Acked::default(), outcome)) };
+            let left = deadline.saturating_duration_since(Instant::now());
+            return Ok((self.acknowledged(receipt, ack, left).await?, outcome));
+        }
+        let shell = &self.inner.shell;
+        let permit = tokio::time::timeout_at(deadline, shell.requests.under_way.acquire()).await;
+        let Ok(Ok(_permit)) = permit else { return Err(SerialError::NoLeader) };
+        let (under_way, answer) = self.send_request(op, ack, deadline);
+        let reply = tokio::select! {
+            answer = tokio::time::timeout_at(deadline, answer) => answer.ok().and_then(Result::ok),
+            () = shell.running.cancelled() => None,
+        };
+        let reply = reply.unwrap_or_else(|| match shell.node.lock().asked(under_way.id) {
+            None => Reply::Again,
+            Some(_) => Reply::Uncertain,
+        });
+        let asked = shell.node.lock().asked(under_way.id).map(str::to_owned).unwrap_or_default();
+        drop(under_way);
+        self.outcome(reply, asked, ack, deadline).await
+    }
+
+    /// Carries out a serial operation if this node leads, without waiting: `None` if it does not.
+    /// The receipt is for [`RawTable::acknowledged`].
+    ///
+    /// # Errors
+    ///
+    /// [`SerialError::Write`] and [`SerialError::Refused`]; nothing is changed then.
+    #[allow(clippy::type_complexity)]
+    pub fn serial_here(
+        &self,
+        op: &SerialOp,
+    ) -> Result<Option<(Option<Receipt>, Serially)>, SerialError> {
+        let size = match &op.edit {
+            Edit::Put { value, .. } | Edit::Append(value) => value.len(),
+            _ => 0,
+        };
+        self.check(op.key.len() + size)?;
+        self.check_kind(Kind::Bag, false)?;
+        let part = self.part(&op.key);
+        let Some((seq, reply)) = part.serve_here(op) else { return Ok(None) };
+        part.mesh.schedule_flush();
+        let receipt = seq.map(|seq| self.receipt(seq));
+        match reply {
+            Reply::Unmet(holds) => Ok(Some((None, Serially::Unmet(holds)))),
+            Reply::Refused(refused) => Err(SerialError::Refused(refused)),
+            Reply::Done(done) => Ok(Some((receipt, Serially::Done(done.told)))),
+            Reply::Again | Reply::Uncertain => Ok(None),
+        }
+    }
+
+    fn send_request(
+        &self,
+        op: SerialOp,
+        ack: Ack,
+        deadline: Instant,
+    ) -> (UnderWay<'_>, oneshot::Receiver<Reply>) {
+        let shell = &self.inner.shell;
+        let (sender, answer) = oneshot::channel();
+        let copies = match ack {
+            Ack::All | Ack::Stable => None,
+            Ack::Local => Some(1),
+            Ack::Count(count) => Some(count.min(u32::MAX as usize) as u32),
+        };
+        // The answer must have time to come back.
+        let patience = deadline.saturating_duration_since(Instant::now()).mul_f64(0.8);
+        let patience = patience.as_millis() as u32;
+        let table = self.part(&op.key).id;
+        let SerialOp { key, expect, edit, tell_previous } = op;
+        let mut node = shell.node.lock();
+        let (id, floor) = node.next_request();
+        let key = key.into();
+        let request = Request { id, floor, key, expect, edit, tell_previous, copies, patience };
+        shell.requests.waiting.lock().insert(id, sender);
+        let effects = node.request(crate::clock::steady(), table, request);
+        shell.carry_out(effects);
+        drop(node);
+        shell.mesh.flush();
+        (UnderWay { shell, id }, answer)
+    }
+
+    async fn outcome(
+        &self,
+        reply: Reply,
+        asked: String,
+        ack: Ack,
+        deadline: Instant,
+    ) -> Result<(Acked, Serially), SerialError> {
+        let done = match reply {
+            Reply::Unmet(holds) => return Ok((Acked::default(), Serially::Unmet(holds))),
+            Reply::Refused(refused) => return Err(refused.into()),
+            Reply::Again => return Err(SerialError::NoLeader),
+            Reply::Uncertain => return Err(SerialError::Uncertain { asked }),
+            Reply::Done(done) => done,
+        };
+        let Done { dot, told, lost, by, missing } = done;
+        if lost {
+            return Err(SerialError::Lost);
+        }
+        if !missing.is_empty() {
+            return Err(AckTimeout { by, missing, ended: false }.into());
+        }
+        let Some(dot) = dot else { return Ok((Acked::default(), Serially::Done(told))) };
+        let receipt = Receipt { origin: dot.origin, seq: dot.seq };
+        if ack == Ack::Stable {
+            let left = deadline.saturating_duration_since(Instant::now());
+            return Ok((self.acknowledged(receipt, ack, left).await?, Serially::Done(told)));
+        }
+        Ok((Acked { by: by.into(), receipt: Some(receipt) }, Serially::Done(told)))
+    }
+}
+
+impl Shell {
+    /// Somebody asks this node to carry out a request. The node's lock may be held.
+    pub(crate) fn serve(self: &Arc<Self>, id: TableId, asker: Incarnation, request: Request) {
+        let Some(table) = self.table(id) else { return };
+        let (receipt, told, lost) = match table.serve(&request) {
+            Served::Reply(reply) => return self.reply(id, asker, request.id, reply),
+            Served::Stale => return,
+            Served::Done { dot, told, lost } => {
+                (Receipt { origin: dot.origin, seq: dot.seq }, told, lost)
+            }
+        };
+        let shell = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let ack = request.copies.map_or(Ack::All, |copies| match copies {
+                0 | 1 => Ack::Local,
+                copies => Ack::Count(copies as usize),
+            });
+            let patience = Duration::from_millis(request.patience.into());
+            let acked = acknowledged::acknowledged(&table, receipt, ack, patience).await;
+            let (mut by, missing) = match acked {
+                Ok(acked) => (acked.by.to_vec(), Vec::new()),
+                Err(AckTimeout { by, missing, .. }) => (by, missing),
+            };
+            // The asker is told who has it besides itself.
+            let asker_name = shell.mesh.link(asker).map(|link| link.peer.name.clone());
+            by.retain(|name| Some(name) != asker_name.as_ref());
+            if asker != shell.me.incarnation() {
+                by.push(shell.me.name.clone());
+            }
+            let dot = Some(receipt.dot());
+            let done = Done { dot, told, lost, by, missing };
+            shell.reply(id, asker, request.id, Reply::Done(done));
+        });
+        self.mesh.schedule_flush();
+    }
+
+    fn reply(self: &Arc<Self>, table: TableId, asker: Incarnation, id: RequestId, reply: Reply) {
+        if asker == self.me.incarnation() {
+            // The node's lock may be held here.
+            let shell = Arc::clone(self);
+            self.runtime.spawn(async move { shell.handle(Event::Answered { id, reply }) });
+        } else if let Some(link) = self.mesh.link(asker) {
+            let body = SerialBody::Reply { id, reply };
+            link.send(&Message::Serial { table, body });
+            self.mesh.flush_data(&link);
+        }
+    }
+}
+
+/// How large a value may be under a key of that length.
+pub(crate) fn most(key: &[u8]) -> usize {
+    MAX_RECORD.saturating_sub(key.len())
+}
+
+impl SharedTable {
+    /// Whether this node may carry out serial operations of the table now.
+    pub(crate) fn leads(&self) -> bool {
+        self.with(|table| table.leads())
+    }
+}
