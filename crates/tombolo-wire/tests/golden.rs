@@ -87,8 +87,9 @@ fn an_op_with_everything() {
     encode_op(&mut out, TABLE, &op);
     assert_bytes(
         &out,
-        "43000000 01 07 01000000 03000000 a100000000000000 0900000000000000 0100030000000000 \
-         0504000000000000 e1 5200000000000000 2c01000000000000 6b6579 76616c7565",
+        "60000000 01 0f 01000000 03000000 a100000000000000 0900000000000000 0100030000000000 \
+         0504000000000000 e1 5200000000000000 2c01000000000000 \
+         5200000000000000 0400000000000000 0300000000000000 0300 776173 6b6579 76616c7565",
     );
     let frame = split(&out, MAX_FRAME).unwrap().unwrap().0;
     let mut scratch = Vec::new();
@@ -257,8 +258,9 @@ fn sync_begin() {
     };
     check(
         sync(SyncBody::Begin(begin)),
-        "31000000 05 a100000000000000 02 02 02 5100000000000000 00 5200000000000000 ac02 \
-         0700000000000000 0102030405060708 ac02",
+        "55000000 05 a100000000000000 02 02 02 5100000000000000 00 5200000000000000 ac02 \
+         0700000000000000 0102030405060708 ac02 01 5100000000000000 09 5200000000000000 \
+         0400000000000000 0300000000000000 feff",
     );
 }
 
@@ -286,11 +288,12 @@ fn sync_chunk() {
     let seen_since = [(SENDER, 6)].into_iter().collect();
     check(
         sync(SyncBody::Chunk(Chunk { seen_since, keys: vec![key], requests: vec![remembered()] })),
-        "57000000 05 a100000000000000 02 03 \
+        "7b000000 05 a100000000000000 02 03 \
          01 5100000000000000 06 \
          01 03 6b6579 02 5100000000000000 06 5200000000000000 08 \
          02 5100000000000000 06 0700000000000000 0f e1 ac02 01 76 \
-         5200000000000000 08 0900000000000000 00",
+         5200000000000000 08 0900000000000000 00 \
+         01 5100000000000000 09 5200000000000000 0400000000000000 0300000000000000 feff",
     );
 }
 
@@ -363,7 +366,7 @@ fn hello_with_the_magic_before_it() {
     assert_bytes(
         &out,
         &format!(
-            "544d424c 48000000 20 0200 04 70726f64 02 6e31 0201000000000000 03 683a31 02 \
+            "544d424c 48000000 20 0300 04 70726f64 02 6e31 0201000000000000 03 683a31 02 \
              0700000000000000 {nonce} 0403000000000000"
         ),
     );
@@ -375,11 +378,11 @@ fn hello_with_the_magic_before_it() {
 fn a_hello_of_the_version_before_is_refused_in_clear_words() {
     let frame = hex("20 0100 04 70726f64 02 6e31 0201000000000000 03 683a31 02 0700000000000000 \
          eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 0403000000000000");
-    let refusal = Refusal::Protocol { ours: 2, theirs: 1 };
+    let refusal = Refusal::Protocol { ours: 3, theirs: 1 };
     assert_eq!(decode_handshake(&frame), Err(refusal.clone()));
     assert_eq!(
         refusal.to_string(),
-        "the protocol versions differ: the refusing node speaks 2, the refused node 1; run \
+        "the protocol versions differ: the refusing node speaks 3, the refused node 1; run \
          releases of Tombolo with the same protocol on both"
     );
 }
@@ -399,7 +402,7 @@ fn welcome() {
     check_handshake(
         welcome,
         &format!(
-            "5f000000 21 0200 04 70726f64 02 6e31 0201000000000000 03 683a31 {nonce} \
+            "5f000000 21 0300 04 70726f64 02 6e31 0201000000000000 03 683a31 {nonce} \
              0403000000000000 {proof}"
         ),
     );
@@ -481,7 +484,7 @@ fn serial_request_and_reply() {
     };
     check(
         serial(SerialBody::Request(request)),
-        "2d000000 0d a100000000000000 06 5200000000000000 04 03 03 6b6579 04 03 6f6c64 \
+        "2f000000 0d a100000000000000 06 5200000000000000 04 03 03 6b6579 04 03 6f6c64 \
          01 03 6e6577 03 ac02 01 01 02000000 05000000",
     );
     let done = Done {

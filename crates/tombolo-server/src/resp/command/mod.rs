@@ -27,6 +27,7 @@ mod lookup;
 mod ordered;
 mod receipts;
 mod scan;
+mod serial;
 mod set;
 mod spec;
 mod strings;
@@ -66,6 +67,8 @@ pub(crate) enum Slow {
         timeout: Duration,
     },
     Range(Box<Range>),
+    /// Ask the leader.
+    Serial(Box<serial::Serial>),
 }
 
 /// What TOMBOLO RANGE asks for.
@@ -103,6 +106,7 @@ pub(crate) async fn finish(slow: Slow, session: &mut Session, reply: &mut Reply)
         Slow::Flush => keys::flush_in_steps(session, reply).await,
         Slow::Wait { peers, timeout } => wait::wait_now(session, peers, timeout, reply).await,
         Slow::WaitFor { ack, timeout } => receipts::wait_now(session, ack, timeout, reply).await,
+        Slow::Serial(serial) => serial::ask(session, *serial, reply).await,
         Slow::Range(range) => ordered::range_in_steps(session, *range, reply).await,
     };
     if let Err(failure) = result {

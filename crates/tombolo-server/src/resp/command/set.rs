@@ -1,11 +1,12 @@
 //! SET and the other commands that set keys.
 
-use tombolo::{Change, unix_millis};
+use tombolo::{Expect, Millis, SerialOp, unix_millis};
 
 use super::{
     super::{failure::Failure, parser::Args, reply::Reply, session::Session},
     Executed, Flow,
     expiry::Expiry,
+    serial::{self, Answer},
 };
 
 /// When SET sets.
@@ -60,6 +61,20 @@ impl Options {
     fn look_first(self) -> bool {
         self.condition != Condition::Always || self.get || self.keep_ttl
     }
+
+    fn to_serial(self, key: &[u8], value: &[u8]) -> SerialOp {
+        let expect = match self.condition {
+            Condition::Always => Expect::Anything,
+            Condition::IfAbsent => Expect::Absent,
+            Condition::IfPresent => Expect::Present,
+        };
+        let expiry = match self.expires {
+            Some(at) => tombolo::Expiry::At(Millis(at)),
+            None if self.keep_ttl => tombolo::Expiry::Keep,
+            None => tombolo::Expiry::Default,
+        };
+        SerialOp { tell_previous: self.get, ..serial::put(key, value, expect, expiry) }
+    }
 }
 
 pub(crate) fn set(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
@@ -70,47 +85,13 @@ pub(crate) fn set(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> E
     }
     let options = Options::parse(args, unix_millis())?;
     if options.look_first() {
-        set_looking(session, args.at(1), args.at(2), options, reply)?;
-    } else {
-        session.put(args.at(1), args.at(2), options.expires)?;
-        reply.ok();
+        let op = options.to_serial(args.at(1), args.at(2));
+        let answer = if options.get { Answer::Previous } else { Answer::Ok };
+        return serial::run(session, op, answer, reply);
     }
+    session.put(args.at(1), args.at(2), options.expires)?;
+    reply.ok();
     Ok(Flow::Next)
-}
-
-fn set_looking(
-    session: &mut Session,
-    key: &[u8],
-    value: &[u8],
-    options: Options,
-    reply: &mut Reply,
-) -> Result<(), Failure> {
-    let (receipt, stored) = session.table.decide(key, |found| {
-        if options.get {
-            match found {
-                Some(record) => reply.bulk(record.value),
-                None => reply.null(),
-            }
-        }
-        let allowed = match options.condition {
-            Condition::Always => true,
-            Condition::IfAbsent => found.is_none(),
-            Condition::IfPresent => found.is_some(),
-        };
-        if !allowed {
-            return (Change::Keep, false);
-        }
-        let kept = found.filter(|_| options.keep_ttl).and_then(|record| record.expires);
-        let expires = options.expires.or(kept);
-        (Change::Put { value: value.to_vec(), expires }, true)
-    })?;
-    receipt.into_iter().for_each(|receipt| session.wrote(receipt));
-    match (options.get, stored) {
-        (true, _) => {}
-        (false, true) => reply.ok(),
-        (false, false) => reply.null(),
-    }
-    Ok(())
 }
 
 pub(crate) fn setex(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
@@ -131,16 +112,6 @@ fn set_expiring(
     let expires = kind.positive(args.at(2), unix_millis(), command)?;
     session.put(args.at(1), args.at(3), Some(expires))?;
     reply.ok();
-    Ok(Flow::Next)
-}
-
-pub(crate) fn setnx(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
-    let (receipt, ()) = session.table.decide(args.at(1), |found| match found {
-        Some(_) => (Change::Keep, ()),
-        None => (Change::Put { value: args.at(2).to_vec(), expires: None }, ()),
-    })?;
-    receipt.into_iter().for_each(|receipt| session.wrote(receipt));
-    reply.integer(receipt.is_some().into());
     Ok(Flow::Next)
 }
 

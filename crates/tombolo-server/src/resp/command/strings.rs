@@ -28,33 +28,6 @@ pub(crate) fn strlen(session: &mut Session, args: Args<'_>, reply: &mut Reply) -
     Ok(Flow::Next)
 }
 
-pub(crate) fn getset(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
-    let (receipt, ()) = session.table.decide(args.at(1), |found| {
-        match found {
-            Some(record) => reply.bulk(record.value),
-            None => reply.null(),
-        }
-        (Change::Put { value: args.at(2).to_vec(), expires: None }, ())
-    })?;
-    receipt.into_iter().for_each(|receipt| session.wrote(receipt));
-    Ok(Flow::Next)
-}
-
-pub(crate) fn getdel(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
-    let (receipt, ()) = session.table.decide(args.at(1), |found| match found {
-        Some(record) => {
-            reply.bulk(record.value);
-            (Change::Delete, ())
-        }
-        None => {
-            reply.null();
-            (Change::Keep, ())
-        }
-    })?;
-    receipt.into_iter().for_each(|receipt| session.wrote(receipt));
-    Ok(Flow::Next)
-}
-
 /// What GETEX does to the expiry.
 #[derive(Clone, Copy)]
 enum NewExpiry {
