@@ -2,8 +2,10 @@
 
 mod answers;
 mod common;
+mod dumps;
 mod healing;
 mod inherited;
 mod joins;
 mod membership;
+mod typed;
 mod writes;
