@@ -76,6 +76,12 @@ impl RawTable {
         });
     }
 
+    /// How large the record of an object is, key and value together.
+    pub(crate) fn object_size(&self, key: &[u8], object: &[u8]) -> usize {
+        let (composite, value) = self.place(key, object);
+        composite.len() + value.len()
+    }
+
     /// Whether a key of a bag has any object.
     pub(crate) fn has_objects(&self, key: &[u8]) -> bool {
         let mut prefix = Vec::with_capacity(key.len() + 2);

@@ -98,7 +98,8 @@ impl Shell {
     pub(crate) async fn answer_dumps(&self, link: &Arc<Link>) {
         loop {
             link.dumps.came.notified().await;
-            while !link.data.has_room() {
+            // Ops may wait for as long as others write, and the part goes before them.
+            while !link.data.has_room_for_messages() {
                 tokio::time::sleep(NO_ROOM).await;
             }
             let wanted = link.dumps.wanted.lock().take();

@@ -13,8 +13,8 @@
 //! let b = Node::builder().name("b").listen("127.0.0.1:0".parse()?).join(join).start().await?;
 //!
 //! let online = a.table::<String, u32>("online").await?;
-//! online.insert(&"ada".to_owned(), &3).await?; // resolves when b has it
-//! assert_eq!(b.table::<String, u32>("online").await?.get(&"ada".to_owned())?, Some(3));
+//! online.insert("ada", &3).await?; // resolves when b has it
+//! assert_eq!(b.table::<String, u32>("online").await?.get("ada")?, Some(3));
 //! # Ok(())
 //! # }
 //! ```

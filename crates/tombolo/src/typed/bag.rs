@@ -117,8 +117,7 @@ where
             self.options(),
             encoded,
             |raw, objects, expires| {
-                // A key and its object are written with some bytes more, which `add` counts.
-                check_all(raw, objects.iter().map(|(key, object)| key.len() + object.len()))?;
+                check_all(raw, objects.iter().map(|(key, object)| raw.object_size(key, object)))?;
                 let mut last = None;
                 for (key, object) in objects {
                     last = Some(raw.add(&key, &object, expires)?);
@@ -156,7 +155,7 @@ where
         self.remove(self.codec.record(key, object).map(|object| vec![object]))
     }
 
-    /// Deletes many objects and waits once, for all of them.
+    /// Deletes many objects and waits once, for all of them. If one cannot be deleted, none is.
     pub fn delete_objects<Q, W>(&self, objects: impl IntoIterator<Item = (Q, W)>) -> Write
     where
         Q: Borrow<K>,
@@ -172,6 +171,7 @@ where
             self.options(),
             encoded,
             |raw, objects, _| {
+                check_all(raw, objects.iter().map(|(key, object)| raw.object_size(key, object)))?;
                 let mut last = None;
                 for (key, object) in objects {
                     last = raw.delete_object(&key, &object)?.or(last);

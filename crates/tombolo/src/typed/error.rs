@@ -42,7 +42,7 @@ pub enum InsertError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// It was made and goes on replicating, but not everybody acknowledged in time. Do not write it
-    /// again for that; [`Table::wait`](crate::Table::wait) waits for it longer.
+    /// again for that: [`Table::wait`](crate::Table::wait) waits longer for the receipt in it.
     #[error(transparent)]
     Timeout(#[from] AckTimeout),
     /// The key or the value cannot be written as bytes; nothing was changed.

@@ -58,8 +58,9 @@ async fn what_stays_is_in_a_dump_exactly_once_beside_writers() {
                 return;
             }
             table.put(&(round % 3_000).to_be_bytes(), &[1; 400], None).unwrap();
-            table.put(&(5_000 + round % 2_000).to_be_bytes(), b"comes", None).unwrap();
             table.delete(&(5_000 + round % 1_777).to_be_bytes()).unwrap();
+            let receipt = table.put(&(5_000 + round % 2_000).to_be_bytes(), b"comes", None);
+            table.acknowledged(receipt.unwrap(), Ack::Local, PATIENCE).await.unwrap();
             tokio::task::yield_now().await;
         }
     });

@@ -297,8 +297,10 @@ async fn a_write_does_nothing_before_it_is_polled_and_all_of_it_afterwards() {
     until("all of it is on the other node", || there.len() == 1_000).await;
 
     let error = here.insert(&1, &2).ack(Ack::Count(9)).timeout(Duration::ZERO).await.unwrap_err();
-    assert!(matches!(error, InsertError::Timeout(_)), "{error}");
+    let InsertError::Timeout(late) = error else { panic!("{error}") };
     assert_eq!(here.get(&1).unwrap(), Some(2));
+    let acked = here.wait(late.receipt, Ack::All, PATIENCE).await.unwrap();
+    assert_eq!(*acked.by, ["b"]);
     let mut requests = tokio::task::JoinSet::new();
     for number in 0..20 {
         requests.spawn(here.delete(&number));
