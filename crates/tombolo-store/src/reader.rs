@@ -112,8 +112,8 @@ impl Reader {
         })
     }
 
-    /// As [`scan`](Reader::scan), until `see` breaks off. Keys that share a place in the scan, which
-    /// is as good as never, are shown together all the same.
+    /// As [`scan`](Reader::scan), until `see` breaks off. Keys that share a place in the scan,
+    /// which is as good as never, are shown together all the same.
     pub fn scan_while(
         &self,
         cursor: u64,

@@ -9,8 +9,8 @@ use std::error::Error;
 use std::time::Duration;
 use tombolo::{Ack, Node, Table};
 
-/// A section of the configuration. A new version of the program adds variants at the end, so that it
-/// and the old one understand each other while one replaces the other.
+/// A section of the configuration. A new version of the program adds variants at the end, so that
+/// it and the old one understand each other while one replaces the other.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 enum Section {
     Mail { host: String, port: u16 },

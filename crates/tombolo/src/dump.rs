@@ -14,8 +14,8 @@ use tokio::sync::{Notify, oneshot};
 use tombolo_core::{Kind, TableId};
 use tombolo_wire::{DumpAsk, DumpPage, DumpPart, DumpRecord};
 
-/// How many bytes of records a part has, unless one record alone has more. A part costs the answerer
-/// a walk over a 256th of the table, so small parts of a large table would be dear.
+/// How many bytes of records a part has, unless one record alone has more. A part costs the
+/// answerer a walk over a 256th of the table, so small parts of a large table would be dear.
 const PART: usize = 256 * 1024;
 
 /// When the queue to a peer is looked at again that has no room for a part.
@@ -25,8 +25,8 @@ const NO_ROOM: Duration = Duration::from_millis(5);
 /// for again.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DumpError {
-    /// No node of that name is linked to this one: it is down, cut off, or there is none. Wait until
-    /// it is linked, or ask another.
+    /// No node of that name is linked to this one: it is down, cut off, or there is none. Wait
+    /// until it is linked, or ask another.
     #[error("no node called {node:?} is linked; linked are {linked:?}")]
     NotLinked {
         /// What was asked for.
@@ -129,7 +129,8 @@ impl Shell {
 }
 
 impl Link {
-    /// The part of the peer's copy of a table that begins at `cursor`; none if it has no such table.
+    /// The part of the peer's copy of a table that begins at `cursor`; none if it has no such
+    /// table.
     async fn dump_part(
         &self,
         shell: &Shell,
@@ -161,11 +162,12 @@ impl Link {
 
 impl RawTable {
     /// Every record of the table as the linked node called `node` has it, as a reader there sees
-    /// them: keys and values, of a bag keys and objects. This node's own copy if it is its own name.
+    /// them: keys and values, of a bag keys and objects. This node's own copy if it is its own
+    /// name.
     ///
     /// A record that is there from the start to the end is in it exactly once. It is read in parts
-    /// of 256 KiB, each waited for for at most `timeout`, and costs that node a walk over a 256th of
-    /// the table each. All of it is kept here until it is returned.
+    /// of 256 KiB, each waited for for at most `timeout`, and costs that node a walk over a 256th
+    /// of the table each. All of it is kept here until it is returned.
     ///
     /// # Errors
     ///

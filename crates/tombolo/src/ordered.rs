@@ -119,9 +119,9 @@ impl RawTable {
         if kind == Kind::OrderedSet { Ok(()) } else { Err(NotOrdered(kind)) }
     }
 
-    /// Shows what there is from `from` to `to` in the order of its bytes, or in the reverse order: the
-    /// records of an ordered table, or the objects of a bag by what they are kept under. Nothing of
-    /// others.
+    /// Shows what there is from `from` to `to` in the order of its bytes, or in the reverse order:
+    /// the records of an ordered table, or the objects of a bag by what they are kept under.
+    /// Nothing of others.
     pub(crate) fn in_order(
         &self,
         from: Bound<&[u8]>,

@@ -82,8 +82,8 @@ impl<K, V> Bag<K, V> {
     }
 }
 
-/// Writes. Errors are those of [`InsertError`](crate::InsertError), which says for each case whether
-/// the write was made.
+/// Writes. Errors are those of [`InsertError`](crate::InsertError), which says for each case
+/// whether the write was made.
 impl<K, V> Bag<K, V>
 where
     K: Serialize + DeserializeOwned,
@@ -128,8 +128,8 @@ where
         ))
     }
 
-    /// Deletes all objects of a key that this node has; one that is added elsewhere at the same time
-    /// stays. Nothing is sent if there were none; [`Acked::receipt`] is none then.
+    /// Deletes all objects of a key that this node has; one that is added elsewhere at the same
+    /// time stays. Nothing is sent if there were none; [`Acked::receipt`] is none then.
     pub fn delete<Q>(&self, key: &Q) -> Write
     where
         K: Borrow<Q>,
@@ -280,8 +280,8 @@ where
         BagKeys { source, from: Bound::Unbounded }
     }
 
-    /// The objects that `wanted` says yes to, with their keys. Every object is looked at; errors come
-    /// through.
+    /// The objects that `wanted` says yes to, with their keys. Every object is looked at; errors
+    /// come through.
     pub fn filter(
         &self,
         mut wanted: impl FnMut(&K, &V) -> bool,

@@ -29,8 +29,8 @@ use std::time::Duration;
 ///
 /// Values are written with `serde` in the
 /// [postcard](https://postcard.jamesmunns.com/wire-format) format, and so are the keys of a set;
-/// those of an ordered set are written so that their bytes compare like the keys. Cloning a table is
-/// cheap, and all clones are the same table.
+/// those of an ordered set are written so that their bytes compare like the keys. Cloning a table
+/// is cheap, and all clones are the same table.
 ///
 /// Two programs that open a table must give it the same types. To change a value's type while the
 /// cluster runs, use an enum of versions, and add to its end.

@@ -19,7 +19,8 @@ where
     V: Serialize + DeserializeOwned,
 {
     /// What `key` holds on this node: a map lookup and a decode. As with a `HashMap`, a key may be
-    /// given in a borrowed form (`&str` for `String`), which must be written by serde as the key is.
+    /// given in a borrowed form (`&str` for `String`), which must be written by serde as the key
+    /// is.
     ///
     /// # Errors
     ///

@@ -30,9 +30,9 @@ pub(super) struct Source<T> {
 /// Iterates over a table.
 ///
 /// It holds no lock and reads a page of records at a time, decoded, so neither writers nor the rest
-/// of the program wait for it and a large table is not copied. A record that is there from the start
-/// to the end comes exactly once, as it is when its page is read; what comes or goes meanwhile may
-/// come or not. The order is that of the keys in an ordered table and none in others.
+/// of the program wait for it and a large table is not copied. A record that is there from the
+/// start to the end comes exactly once, as it is when its page is read; what comes or goes
+/// meanwhile may come or not. The order is that of the keys in an ordered table and none in others.
 ///
 /// An item is an error if its record is of another type; the next ones come all the same.
 #[must_use = "an iterator does nothing unless it is asked"]

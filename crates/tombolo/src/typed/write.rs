@@ -51,8 +51,8 @@ where
         ))
     }
 
-    /// Writes many records and waits once, for all of them. They are encoded here and applied in one
-    /// go, so write some thousand at a time. Readers may see some before the others.
+    /// Writes many records and waits once, for all of them. They are encoded here and applied in
+    /// one go, so write some thousand at a time. Readers may see some before the others.
     ///
     /// # Errors
     ///

@@ -60,7 +60,7 @@ async fn iterates_exactly_once(declaration: Declaration) {
         let mut seen: BTreeMap<i64, usize> = BTreeMap::new();
         for key in here.keys() {
             *seen.entry(key.unwrap()).or_default() += 1;
-            if seen.len() % 100 == 0 {
+            if seen.len().is_multiple_of(100) {
                 tokio::task::yield_now().await;
             }
         }

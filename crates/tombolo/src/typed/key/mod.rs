@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `bool`, `u8` … `u128`, `char` | the highest byte first |
 //! | `i8` … `i128` | the same, the sign turned over |
-//! | `f32`, `f64` | in the order of `total_cmp`: all bits of a negative number turned over, the sign of a positive one |
+//! | `f32`, `f64` | the same, in the order of `total_cmp` |
 //! | strings, bytes | a zero byte as `00 FF`, `00 00` at the end |
 //! | `Option` | `00`, or `01` and the value: `None` comes first |
-//! | sequences, maps | each item after `01`, `00` at the end: a beginning comes before what goes on |
+//! | sequences, maps | each item after `01`, `00` at the end: a beginning comes first |
 //! | tuples, structs | their fields, one after the other |
 //! | enums | the number of the variant (one byte below 255, else `FF` and four), its fields |
 //! | `()`, a unit struct | nothing |
