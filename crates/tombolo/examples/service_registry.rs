@@ -36,8 +36,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("an instance fell silent, and search is at {:?}", here.get_all("search")?);
 
     first.abort();
+    // Aborted, it may be in the middle of an announcement.
+    let _ = first.await;
     here.delete("search").await?;
-    println!("after all were taken out, {} are left", there.len());
+    println!("after all were taken out, {} are left", there.get_all("search")?.len());
     a.leave().await;
     b.leave().await;
     Ok(())
