@@ -80,8 +80,8 @@ pub struct AckTimeout {
     pub missing: Vec<String>,
     /// Whether the node ended while it was waited for.
     pub ended: bool,
-    /// The write, to wait for it longer.
-    pub receipt: Receipt,
+    /// The write, to wait for it longer; none if a retried serial operation had nothing to write.
+    pub receipt: Option<Receipt>,
 }
 
 pub(crate) async fn acknowledged(
@@ -104,7 +104,7 @@ pub(crate) async fn acknowledged(
         table.copies(receipt).into_iter().partition(|(_, has)| *has);
     let names = |peers: Vec<(String, bool)>| peers.into_iter().map(|(name, _)| name).collect();
     let (by, missing, ended) = (names(by), names(missing), table.mesh.has_ended());
-    Err(AckTimeout { by, missing, ended, receipt })
+    Err(AckTimeout { by, missing, ended, receipt: Some(receipt) })
 }
 
 /// Ready once enough nodes have the write, or, with false, once the node has ended and nobody will.

@@ -299,7 +299,7 @@ async fn a_write_does_nothing_before_it_is_polled_and_all_of_it_afterwards() {
     let error = here.insert(&1, &2).ack(Ack::Count(9)).timeout(Duration::ZERO).await.unwrap_err();
     let InsertError::Timeout(late) = error else { panic!("{error}") };
     assert_eq!(here.get(&1).unwrap(), Some(2));
-    let acked = here.wait(late.receipt, Ack::All, PATIENCE).await.unwrap();
+    let acked = here.wait(late.receipt.unwrap(), Ack::All, PATIENCE).await.unwrap();
     assert_eq!(*acked.by, ["b"]);
     let mut requests = tokio::task::JoinSet::new();
     for number in 0..20 {
