@@ -87,7 +87,10 @@ impl<S: Store + Default> World<S> {
                 self.event(channel.to, Event::Received { from, message });
                 Delivered::Message
             }
-            Frame::Ping { .. } | Frame::Pong { .. } => Delivered::Message,
+            // The core knows nothing of these.
+            Frame::Ping { .. } | Frame::Pong { .. } | Frame::DumpAsk(_) | Frame::DumpPart(_) => {
+                Delivered::Message
+            }
         }
     }
 

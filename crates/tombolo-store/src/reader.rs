@@ -52,6 +52,14 @@ impl Reader {
         self.records.lens.look(now).show(key, shard.get(key, &guard), look)
     }
 
+    /// What is to be seen of `key`, to keep: the value is shared with the table, not copied, unless
+    /// the view made it of siblings.
+    pub fn get(&self, key: &[u8], now: Millis) -> Option<Entry> {
+        let shard = self.records.shard(key);
+        let guard = shard.guard();
+        self.records.lens.look(now).take(key, shard.get(key, &guard)?)
+    }
+
     /// The entries of `key` that the view chooses among, the newest last: more than one if writes
     /// were concurrent and no later one replaced them.
     pub fn siblings(&self, key: &[u8], now: Millis) -> Vec<Entry> {
@@ -96,8 +104,24 @@ impl Reader {
         now: Millis,
         mut see: impl FnMut(&[u8], EntryRef<'_>),
     ) -> u64 {
+        let mut left = at_least;
+        self.scan_while(cursor, now, |key, entry| {
+            see(key, entry);
+            left = left.saturating_sub(1);
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// As [`scan`](Reader::scan), until `see` breaks off. Keys that share a place in the scan,
+    /// which is as good as never, are shown together all the same.
+    pub fn scan_while(
+        &self,
+        cursor: u64,
+        now: Millis,
+        mut see: impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()>,
+    ) -> u64 {
         let look = self.records.lens.look(now);
-        let mut shown = 0;
+        let mut enough = false;
         let mut from = cursor;
         for index in Records::shard_of(cursor).min(SHARDS)..SHARDS {
             let shard = &self.records.shards[index];
@@ -111,19 +135,18 @@ impl Reader {
             let mut last = None;
             for (position, key, slot) in found {
                 // Keys that share a position are shown together, because the cursor is one.
-                if shown >= at_least && last != Some(position) {
+                if enough && last != Some(position) {
                     return position;
                 }
                 last = Some(position);
                 look.show(key, Some(slot), |entry| {
                     if let Some(entry) = entry {
-                        see(key, entry);
-                        shown += 1;
+                        enough |= see(key, entry).is_break();
                     }
                 });
             }
             from = Records::start_of(index + 1);
-            if shown >= at_least && index + 1 < SHARDS {
+            if enough && index + 1 < SHARDS {
                 return from;
             }
         }

@@ -100,6 +100,16 @@ impl Look<'_> {
         }
     }
 
+    /// What is to be seen of a key, to keep.
+    pub(crate) fn take(&self, key: &[u8], slot: &Slot) -> Option<Entry> {
+        match slot {
+            Slot::One(entry) => self.sees(&entry.as_ref()).then(|| entry.clone()),
+            Slot::Many(entries) => {
+                self.show_of(key, entries, |seen| seen.map(|seen| seen.to_entry()))
+            }
+        }
+    }
+
     fn show_of<R>(
         &self,
         key: &[u8],

@@ -5,6 +5,8 @@ mod common;
 
 use common::{NOW, Writer, beside_a_writer, staying};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use tombolo_core::{Dot, EntryRef, Incarnation, Mark, Millis, Stamp, Store};
 use tombolo_store::{Order, Reader, Records};
 
@@ -44,6 +46,39 @@ fn assert_whole(shown: &BTreeMap<Vec<u8>, usize>, count: usize) {
         let key = staying(number);
         assert_eq!(shown.get(&key), Some(&1), "{}", String::from_utf8_lossy(&key));
     }
+}
+
+#[test]
+fn what_was_got_is_kept_whatever_is_written_after() {
+    let (mut writer, reader) = Writer::open(Order::Hashed);
+    assert_eq!(reader.get(b"a", NOW), None);
+    writer.event(b"a", Some(b"one"), Some(NOW.plus(5)));
+    let (got, again) = (reader.get(b"a", NOW).unwrap(), reader.get(b"a", NOW).unwrap());
+    assert!(Arc::ptr_eq(got.value.as_ref().unwrap(), again.value.as_ref().unwrap()), "not copied");
+    assert_eq!((got.expires, reader.get(b"a", NOW.plus(5))), (Some(NOW.plus(5)), None));
+    writer.put(b"a", b"two");
+    assert_eq!(got.value.as_deref(), Some(&b"one"[..]));
+}
+
+#[test]
+fn a_scan_stops_where_it_is_told_to() {
+    let (mut writer, reader) = Writer::open(Order::Hashed);
+    (0..500).for_each(|number| writer.put(&staying(number), b"value"));
+    let (mut shown, mut cursor) = (BTreeMap::new(), 0);
+    loop {
+        let mut left = 7;
+        cursor = reader.scan_while(cursor, NOW, |key, _| {
+            *shown.entry(key.to_vec()).or_default() += 1;
+            left -= 1;
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(left == 0 || cursor == 0, "{left} left of seven, and more to come");
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_whole(&shown, 500);
+    assert_eq!(shown.len(), 500);
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn value_of(entry: &EntryRef<'_>) -> Vec<u8> {
 /// What each kind of read shows of `a`, the only key.
 fn every_read(reader: &Reader) -> Vec<Option<Vec<u8>>> {
     let mut shown = vec![reader.read(b"a", NOW, |entry| entry.as_ref().map(value_of))];
+    shown.push(reader.get(b"a", NOW).map(|entry| value_of(&entry.as_ref())));
     let mut one = None;
     reader.for_each(NOW, |_, entry| one = Some(value_of(&entry)));
     shown.push(one.take());

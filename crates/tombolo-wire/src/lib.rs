@@ -32,6 +32,7 @@
 //! never panics. What it refuses it names: the kind of frame, the field, and what is wrong.
 
 mod declaration;
+mod dump;
 mod error;
 mod frame;
 pub mod hello;
@@ -43,6 +44,7 @@ mod serial;
 mod sync;
 mod write;
 
+pub use dump::{DumpAsk, DumpPage, DumpPart, DumpRecord, encode_dump_ask, encode_dump_part};
 pub use error::{DecodeError, Problem};
 pub use frame::{FrameError, MAX_FRAME, MAX_HELLO_FRAME, MAX_MEMBERS_FRAME, MAX_RECORD, split};
 pub use message::{Frame, decode_frame, encode_message, encode_ping, encode_pong};

@@ -1,6 +1,7 @@
 //! Every frame of a linked peer but ops, and the way into all of them.
 
 use crate::declaration::{read_declare, write_declare};
+use crate::dump::{self, DUMP_ASK, DUMP_PART, DumpAsk, DumpPart};
 use crate::error::Problem;
 use crate::frame::framed;
 use crate::op::{OP, decode_op};
@@ -45,6 +46,10 @@ pub enum Frame<'a> {
         /// What the ping said.
         sent: u64,
     },
+    /// The peer wants a part of our copy of a table.
+    DumpAsk(DumpAsk),
+    /// A part of the peer's copy of a table.
+    DumpPart(DumpPart),
 }
 
 /// Reads a frame, its kind first, that came from `from`. `replaces` is scratch for ops: give the
@@ -109,6 +114,8 @@ fn decode_slow(frame: &[u8]) -> Read<Frame<'static>> {
             let sent = reader.u64("sent")?;
             Frame::Pong { sent }
         }
+        DUMP_ASK => dump::read_ask(&mut reader)?,
+        DUMP_PART => dump::read_part(&mut reader)?,
         other => return Err(reader.error("kind", Problem::Unknown(other.into()))),
     };
     reader.end()?;

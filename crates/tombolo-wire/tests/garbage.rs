@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{handshake, message, op};
+use common::{dump_ask, dump_part, handshake, message, op};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tombolo_core::{
@@ -10,7 +10,8 @@ use tombolo_core::{
 };
 use tombolo_wire::hello::{Handshake, decode_handshake, encode_handshake, split_opening};
 use tombolo_wire::{
-    DecodeError, Frame, MAX_FRAME, Problem, decode_frame, encode_message, encode_op, op_key, split,
+    DecodeError, Frame, MAX_FRAME, Problem, decode_frame, encode_dump_ask, encode_dump_part,
+    encode_message, encode_op, op_key, split,
 };
 
 const SENDER: Incarnation = Incarnation(77);
@@ -43,6 +44,14 @@ fn decode_frames(frame: &[u8]) {
             }
         }
         Ok(Frame::Ping { .. } | Frame::Pong { .. }) => assert_eq!(frame.len(), 9),
+        Ok(Frame::DumpAsk(ask)) => {
+            encode_dump_ask(&mut again, &ask);
+            assert_eq!(&again[4..], frame);
+        }
+        Ok(Frame::DumpPart(part)) => {
+            encode_dump_part(&mut again, &part);
+            assert_eq!(&again[4..], frame);
+        }
         Err(error) => assert!(error.to_string().contains(error.field)),
     }
     if let Ok(handshake) = decode_handshake(frame) {
@@ -95,7 +104,13 @@ fn sent() -> impl Strategy<Value = Vec<u8>> {
         encode_handshake(&mut out, &handshake);
         out
     });
-    prop_oneof![1 => op, 3 => message, 1 => handshake]
+    let dump = (dump_ask(), dump_part()).prop_flat_map(|(ask, part)| {
+        let (mut asked, mut answered) = (Vec::new(), Vec::new());
+        encode_dump_ask(&mut asked, &ask);
+        encode_dump_part(&mut answered, &part);
+        prop_oneof![Just(asked), Just(answered)]
+    });
+    prop_oneof![1 => op, 3 => message, 1 => handshake, 1 => dump]
 }
 
 /// Zeros and ones pass for counts and flags more often than other bytes do.
@@ -117,7 +132,7 @@ proptest! {
 
     #[test]
     fn random_bytes_after_a_good_kind_do_not_panic(
-        kind in prop_oneof![1u8..=11, 32u8..=36],
+        kind in prop_oneof![1u8..=15, 32u8..=36],
         step in 0u8..7,
         rest in vec(likely_byte(), 0..200),
     ) {

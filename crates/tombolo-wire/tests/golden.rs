@@ -14,7 +14,8 @@ use tombolo_wire::hello::{
     encode_opening, split_opening,
 };
 use tombolo_wire::{
-    Frame, MAX_FRAME, decode_frame, encode_message, encode_op, encode_ping, encode_pong, split,
+    DumpAsk, DumpPage, DumpPart, DumpRecord, Frame, MAX_FRAME, decode_frame, encode_dump_ask,
+    encode_dump_part, encode_message, encode_op, encode_ping, encode_pong, split,
 };
 
 const TABLE: TableId = TableId(0xa1);
@@ -346,6 +347,32 @@ fn ping_and_pong() {
     assert_eq!(decode_frame(frame, SENDER, &mut scratch), Ok(Frame::Ping { sent: 0x0102 }));
     let frame = split(&out[consumed..], MAX_FRAME).unwrap().unwrap().0;
     assert_eq!(decode_frame(frame, SENDER, &mut scratch), Ok(Frame::Pong { sent: 0x0102 }));
+}
+
+#[test]
+fn dumps() {
+    let ask = DumpAsk { table: TABLE, call: 300, cursor: 7 };
+    let mut out = Vec::new();
+    encode_dump_ask(&mut out, &ask);
+    assert_bytes(&out, "0c000000 0e a100000000000000 ac02 07");
+    let frame = split(&out, MAX_FRAME).unwrap().unwrap().0;
+    assert_eq!(decode_frame(frame, SENDER, &mut Vec::new()), Ok(Frame::DumpAsk(ask)));
+
+    let record =
+        |key: &[u8], expires| DumpRecord { key: key.into(), value: b"v"[..].into(), expires };
+    let records = vec![record(b"k", None), record(b"ke", Some(Millis(300)))];
+    let part = DumpPart { table: TABLE, call: 1, page: Some(DumpPage { next: 8, records }) };
+    out.clear();
+    encode_dump_part(&mut out, &part);
+    let golden = "1a000000 0f a100000000000000 01 01 08 02 01 6b 01 76 00 02 6b65 01 76 01 ac02";
+    assert_bytes(&out, golden);
+    let frame = split(&out, MAX_FRAME).unwrap().unwrap().0;
+    assert_eq!(decode_frame(frame, SENDER, &mut Vec::new()), Ok(Frame::DumpPart(part)));
+
+    let unknown = DumpPart { table: TABLE, call: 1, page: None };
+    out.clear();
+    encode_dump_part(&mut out, &unknown);
+    assert_bytes(&out, "0b000000 0f a100000000000000 01 00");
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::{Op, handshake, message, op};
+use common::{Op, dump_ask, dump_part, handshake, message, op};
 use proptest::prelude::*;
 use std::sync::Arc;
 use tombolo_core::{Dot, Incarnation, OpRef, TableId};
 use tombolo_wire::hello::{decode_handshake, encode_handshake, encode_opening, split_opening};
 use tombolo_wire::{
-    Frame, MAX_FRAME, decode_frame, encode_message, encode_op, encode_ping, encode_pong, op_key,
-    split,
+    Frame, MAX_FRAME, decode_frame, encode_dump_ask, encode_dump_part, encode_message, encode_op,
+    encode_ping, encode_pong, op_key, split,
 };
 
 const SENDER: Incarnation = Incarnation(77);
@@ -72,6 +72,17 @@ proptest! {
     }
 
     #[test]
+    fn a_dump_is_the_same(ask in dump_ask(), part in dump_part()) {
+        let (mut asked, mut answered, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
+        encode_dump_ask(&mut asked, &ask);
+        encode_dump_part(&mut answered, &part);
+        let frame = decode_frame(only(&asked), SENDER, &mut scratch);
+        prop_assert_eq!(frame, Ok(Frame::DumpAsk(ask)));
+        let frame = decode_frame(only(&answered), SENDER, &mut scratch);
+        prop_assert_eq!(frame, Ok(Frame::DumpPart(part)));
+    }
+
+    #[test]
     fn frames_follow_each_other_in_one_buffer(
         ops in proptest::collection::vec(op(), 0..5),
         message in message(),
@@ -95,6 +106,7 @@ proptest! {
                 Frame::Message(message) => others.push(Frame::Message(message)),
                 Frame::Ping { sent } => others.push(Frame::Ping { sent }),
                 Frame::Pong { sent } => others.push(Frame::Pong { sent }),
+                other => panic!("{other:?} was not sent"),
             }
             rest = &rest[consumed..];
         }

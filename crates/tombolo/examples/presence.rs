@@ -41,7 +41,7 @@ async fn two_nodes() -> Result<(), Box<dyn Error>> {
     come_online(&b, &there, "grace").await?;
     show(&a, &here)?;
     show(&b, &there)?;
-    here.delete(&"grace".to_owned()).await?;
+    here.delete("grace").await?;
     println!("ada's node logs grace out:");
     show(&b, &there)?;
     a.leave().await;
@@ -56,8 +56,7 @@ async fn come_online(
     user: &str,
 ) -> Result<(), Box<dyn Error>> {
     let session = Session { node: node.name().to_owned(), since: SystemTime::now() };
-    let expires = SystemTime::now() + Duration::from_secs(10);
-    sessions.insert_until(&user.to_owned(), &session, Some(expires)).await?;
+    sessions.insert(user, &session).ttl(Duration::from_secs(10)).await?;
     Ok(())
 }
 

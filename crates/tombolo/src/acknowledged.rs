@@ -80,6 +80,8 @@ pub struct AckTimeout {
     pub missing: Vec<String>,
     /// Whether the node ended while it was waited for.
     pub ended: bool,
+    /// The write, to wait for it longer; none if a retried serial operation had nothing to write.
+    pub receipt: Option<Receipt>,
 }
 
 pub(crate) async fn acknowledged(
@@ -101,7 +103,8 @@ pub(crate) async fn acknowledged(
     let (by, missing): (Vec<_>, Vec<_>) =
         table.copies(receipt).into_iter().partition(|(_, has)| *has);
     let names = |peers: Vec<(String, bool)>| peers.into_iter().map(|(name, _)| name).collect();
-    Err(AckTimeout { by: names(by), missing: names(missing), ended: table.mesh.has_ended() })
+    let (by, missing, ended) = (names(by), names(missing), table.mesh.has_ended());
+    Err(AckTimeout { by, missing, ended, receipt: Some(receipt) })
 }
 
 /// Ready once enough nodes have the write, or, with false, once the node has ended and nobody will.

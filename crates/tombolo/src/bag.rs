@@ -76,6 +76,37 @@ impl RawTable {
         });
     }
 
+    /// How large the record of an object is, key and value together.
+    pub(crate) fn object_size(&self, key: &[u8], object: &[u8]) -> usize {
+        let (composite, value) = self.place(key, object);
+        composite.len() + value.len()
+    }
+
+    /// Whether a key of a bag has any object.
+    pub(crate) fn has_objects(&self, key: &[u8]) -> bool {
+        let mut prefix = Vec::with_capacity(key.len() + 2);
+        composite::prefix(&mut prefix, key);
+        let to = composite::upper(&prefix);
+        let to = to.as_ref().map(Vec::as_slice);
+        let mut found = false;
+        self.in_order(Bound::Included(&prefix), to, false, |_, _| {
+            found = true;
+            ControlFlow::Break(())
+        });
+        found
+    }
+
+    /// When an object of a bag expires, if it is there and does.
+    pub(crate) fn object_expires(&self, key: &[u8], object: &[u8]) -> Option<u64> {
+        let (composite, value) = self.place(key, object);
+        self.read(&composite, |held| held.filter(|held| held.value == value)?.expires)
+    }
+
+    /// Whether a field tells the objects of a key apart, so that they are not named by themselves.
+    pub(crate) fn has_second_key(&self) -> bool {
+        self.second_key().is_some()
+    }
+
     /// The objects of a key of a bag.
     pub fn objects(&self, key: &[u8]) -> Vec<Vec<u8>> {
         let mut objects = Vec::new();

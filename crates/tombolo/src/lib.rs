@@ -13,8 +13,8 @@
 //! let b = Node::builder().name("b").listen("127.0.0.1:0".parse()?).join(join).start().await?;
 //!
 //! let online = a.table::<String, u32>("online").await?;
-//! online.insert(&"ada".to_owned(), &3).await?; // resolves when b has it
-//! assert_eq!(b.table::<String, u32>("online").await?.get(&"ada".to_owned())?, Some(3));
+//! online.insert("ada", &3).await?; // resolves when b has it
+//! assert_eq!(b.table::<String, u32>("online").await?.get("ada")?, Some(3));
 //! # Ok(())
 //! # }
 //! ```
@@ -40,6 +40,7 @@ mod composite;
 mod conflict;
 mod convergence;
 mod driver;
+mod dump;
 mod events;
 mod field;
 mod mesh;
@@ -63,10 +64,11 @@ pub use builder::{NodeBuilder, StartError};
 pub use clock::unix_millis;
 pub use conflict::{Choice, Conflict, KeyEvent, LedgerStatus, Outcome, ResolveError, Undecided};
 pub use convergence::{Convergence, DIGEST_PARTS, Digest, Standing};
+pub use dump::DumpError;
 pub use events::{EventStream, NodeEvent};
 pub use node::{CreateError, DrillError, Node};
 pub use ordered::NotOrdered;
-pub use raw::{Change, RawTable, Record, WriteError};
+pub use raw::{Change, RawRecord, RawTable, Value, WriteError};
 pub use resolve::{Resolution, Resolver, Sibling, Version};
 pub use serial::{SerialError, SerialOp, Serially};
 pub use shell::StopReason;
@@ -80,4 +82,7 @@ pub use tombolo_core::{
 };
 pub use tombolo_core::{Edit, Expect, Expiry, Millis, Refused};
 pub use tombolo_discovery as discovery;
-pub use typed::{DecodeError, InsertError, Table};
+pub use typed::{
+    Bag, BagKeys, DecodeError, EncodeError, Insert, InsertError, Iter, Range, RangeError, Record,
+    Records, Replaced, Table, Write,
+};

@@ -8,7 +8,7 @@ use crate::field::Path;
 use crate::raw::RawTable;
 use crate::shell::{Shell, StopReason};
 use crate::status::{self, Status};
-use crate::typed::Table;
+use crate::typed::{Bag, Record, Records, Table};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -56,9 +56,13 @@ pub enum CreateError {
     /// No table can be declared so.
     #[error(transparent)]
     Invalid(DeclarationError),
-    /// A typed table has one value a key. Nothing was changed.
-    #[error("table {0:?} is a bag, which has no typed form yet: use create_table and add")]
-    Bag(String),
+    /// A bag was asked for as a table, or the other way round. Nothing was changed; use
+    /// [`Node::bag`] for bags, [`Node::table`] and [`Node::records`] for sets and ordered sets.
+    #[error(
+        "table {0:?} would be kind={1}: open kind=bag with bag or bag_with, \
+         kind=set and kind=ordered_set with table, table_with, records or records_with"
+    )]
+    Kind(String, Kind),
     /// The policy names a field that is neither a path nor can be a function's name here.
     #[error("{0}")]
     Field(String),
@@ -118,8 +122,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// As [`Node::table`]; also if no table can be declared so, or it is a bag, whose objects are
-    /// written with [`RawTable::add`].
+    /// As [`Node::table`]; also if no table can be declared so, or it is a bag: see
+    /// [`Node::bag_with`].
     pub async fn table_with<K, V>(
         &self,
         name: &str,
@@ -130,10 +134,68 @@ impl Node {
         V: Serialize + DeserializeOwned,
     {
         if declaration.kind == Kind::Bag {
-            return Err(CreateError::Bag(name.to_owned()));
+            return Err(CreateError::Kind(name.to_owned(), declaration.kind));
         }
         let raw = self.create_table(name, declaration).await?;
         Ok(Table::new(raw, self.inner.ack, self.inner.ack_timeout))
+    }
+
+    /// The table of records called `name`, which carry their own keys, made if the cluster does not
+    /// have it: a `set` whose last writer wins.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::table`].
+    pub async fn records<R: Record>(&self, name: &str) -> Result<Records<R>, CreateError> {
+        self.records_with(name, Declaration::default()).await
+    }
+
+    /// As [`Node::records`], declared as the caller wants it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::table_with`].
+    pub async fn records_with<R: Record>(
+        &self,
+        name: &str,
+        declaration: Declaration,
+    ) -> Result<Records<R>, CreateError> {
+        Ok(Records::new(self.table_with(name, declaration).await?))
+    }
+
+    /// The bag called `name`, made if the cluster does not have it: any number of distinct objects
+    /// under one key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::table`].
+    pub async fn bag<K, V>(&self, name: &str) -> Result<Bag<K, V>, CreateError>
+    where
+        K: Serialize + DeserializeOwned,
+        V: Serialize + DeserializeOwned,
+    {
+        self.bag_with(name, Declaration { kind: Kind::Bag, ..Declaration::default() }).await
+    }
+
+    /// As [`Node::bag`], declared as the caller wants it, with `kind=bag`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::table`]; also if no table can be declared so, or it is no bag.
+    pub async fn bag_with<K, V>(
+        &self,
+        name: &str,
+        declaration: Declaration,
+    ) -> Result<Bag<K, V>, CreateError>
+    where
+        K: Serialize + DeserializeOwned,
+        V: Serialize + DeserializeOwned,
+    {
+        if declaration.kind != Kind::Bag {
+            return Err(CreateError::Kind(name.to_owned(), declaration.kind));
+        }
+        let raw = self.create_table(name, declaration).await?;
+        Ok(Bag::new(raw, self.inner.ack, self.inner.ack_timeout))
     }
 
     /// Declares a table of bytes, and waits until it may be written. One that is there and declared

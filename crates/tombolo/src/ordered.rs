@@ -1,7 +1,7 @@
 //! Reading tables in the order of their keys.
 
 use crate::clock::now;
-use crate::raw::{RawTable, Record, record};
+use crate::raw::{RawRecord, RawTable, record};
 use std::ops::{Bound, ControlFlow};
 use tombolo_core::{EntryRef, Kind};
 
@@ -21,10 +21,10 @@ impl RawTable {
         &self,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-        see: impl FnMut(&[u8], Record<'_>) -> ControlFlow<()>,
+        see: impl FnMut(&[u8], RawRecord<'_>) -> ControlFlow<()>,
     ) -> Result<(), NotOrdered> {
-        let ordered = self.ordered()?;
-        ordered.range(from, to, now(), shown(see));
+        self.ordered()?;
+        self.in_order(from, to, false, see);
         Ok(())
     }
 
@@ -37,10 +37,10 @@ impl RawTable {
         &self,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-        see: impl FnMut(&[u8], Record<'_>) -> ControlFlow<()>,
+        see: impl FnMut(&[u8], RawRecord<'_>) -> ControlFlow<()>,
     ) -> Result<(), NotOrdered> {
-        let ordered = self.ordered()?;
-        ordered.range_back(from, to, now(), shown(see));
+        self.ordered()?;
+        self.in_order(from, to, true, see);
         Ok(())
     }
 
@@ -51,7 +51,7 @@ impl RawTable {
     /// If the table is not ordered.
     pub fn first<R>(
         &self,
-        look: impl FnOnce(&[u8], Record<'_>) -> R,
+        look: impl FnOnce(&[u8], RawRecord<'_>) -> R,
     ) -> Result<Option<R>, NotOrdered> {
         self.one(Bound::Unbounded, Bound::Unbounded, false, look)
     }
@@ -63,7 +63,7 @@ impl RawTable {
     /// If the table is not ordered.
     pub fn last<R>(
         &self,
-        look: impl FnOnce(&[u8], Record<'_>) -> R,
+        look: impl FnOnce(&[u8], RawRecord<'_>) -> R,
     ) -> Result<Option<R>, NotOrdered> {
         self.one(Bound::Unbounded, Bound::Unbounded, true, look)
     }
@@ -76,7 +76,7 @@ impl RawTable {
     pub fn next<R>(
         &self,
         key: &[u8],
-        look: impl FnOnce(&[u8], Record<'_>) -> R,
+        look: impl FnOnce(&[u8], RawRecord<'_>) -> R,
     ) -> Result<Option<R>, NotOrdered> {
         self.one(Bound::Excluded(key), Bound::Unbounded, false, look)
     }
@@ -89,7 +89,7 @@ impl RawTable {
     pub fn previous<R>(
         &self,
         key: &[u8],
-        look: impl FnOnce(&[u8], Record<'_>) -> R,
+        look: impl FnOnce(&[u8], RawRecord<'_>) -> R,
     ) -> Result<Option<R>, NotOrdered> {
         self.one(Bound::Unbounded, Bound::Excluded(key), true, look)
     }
@@ -99,10 +99,10 @@ impl RawTable {
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         back: bool,
-        look: impl FnOnce(&[u8], Record<'_>) -> R,
+        look: impl FnOnce(&[u8], RawRecord<'_>) -> R,
     ) -> Result<Option<R>, NotOrdered> {
         let (mut look, mut found) = (Some(look), None);
-        let see = |key: &[u8], record: Record<'_>| {
+        let see = |key: &[u8], record: RawRecord<'_>| {
             found = look.take().map(|look| look(key, record));
             ControlFlow::Break(())
         };
@@ -114,15 +114,31 @@ impl RawTable {
         Ok(found)
     }
 
-    fn ordered(&self) -> Result<tombolo_store::Ordered<'_>, NotOrdered> {
+    fn ordered(&self) -> Result<(), NotOrdered> {
         let kind = self.kind();
-        let ordered = self.shared.records.ordered().filter(|_| kind == Kind::OrderedSet);
-        ordered.ok_or(NotOrdered(kind))
+        if kind == Kind::OrderedSet { Ok(()) } else { Err(NotOrdered(kind)) }
+    }
+
+    /// Shows what there is from `from` to `to` in the order of its bytes, or in the reverse order:
+    /// the records of an ordered table, or the objects of a bag by what they are kept under.
+    /// Nothing of others.
+    pub(crate) fn in_order(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        backwards: bool,
+        see: impl FnMut(&[u8], RawRecord<'_>) -> ControlFlow<()>,
+    ) {
+        match self.shared.records.ordered() {
+            None => {}
+            Some(ordered) if backwards => ordered.range_back(from, to, now(), shown(see)),
+            Some(ordered) => ordered.range(from, to, now(), shown(see)),
+        }
     }
 }
 
 fn shown(
-    mut see: impl FnMut(&[u8], Record<'_>) -> ControlFlow<()>,
+    mut see: impl FnMut(&[u8], RawRecord<'_>) -> ControlFlow<()>,
 ) -> impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()> {
     move |key, entry| match record(&entry) {
         Some(record) => see(key, record),

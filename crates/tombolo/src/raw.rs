@@ -5,18 +5,41 @@ use crate::clock::now;
 use crate::node::Inner;
 use crate::shared::SharedTable;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
-use tombolo_core::{Change as CoreChange, Declaration, EntryRef, Kind, Millis};
+use tombolo_core::{Change as CoreChange, Declaration, Entry, EntryRef, Kind, Millis};
 use tombolo_wire::MAX_RECORD;
 
 /// What a key holds, borrowed for as long as the closure runs that it was shown to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Record<'a> {
+pub struct RawRecord<'a> {
     /// The value.
     pub value: &'a [u8],
     /// When it expires, in milliseconds since the epoch; see [`unix_millis`](crate::unix_millis).
     pub expires: Option<u64>,
+}
+
+/// A value to keep: its bytes, which are shared with the table and with clones. It derefs to them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Value {
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) expires: Option<u64>,
+}
+
+impl Value {
+    /// When it expires, in milliseconds since the epoch.
+    pub fn expires(&self) -> Option<u64> {
+        self.expires
+    }
+}
+
+impl Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// What [`RawTable::decide`] is to do to a key.
@@ -112,10 +135,30 @@ impl RawTable {
 
     /// Shows what `key` holds to `look`. No lock, no copy: `look` should be short, and it must not
     /// wait, because memory is not given back meanwhile.
-    pub fn read<R>(&self, key: &[u8], look: impl FnOnce(Option<Record<'_>>) -> R) -> R {
+    pub fn read<R>(&self, key: &[u8], look: impl FnOnce(Option<RawRecord<'_>>) -> R) -> R {
         self.part(key)
             .records
             .read(key, now(), |entry| look(entry.and_then(|entry| record(&entry))))
+    }
+
+    /// What `key` holds, to keep: the bytes are shared with the table, not copied. No lock.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use tombolo::{Declaration, Node};
+    /// # let node = Node::builder().name("a").listen("127.0.0.1:0".parse()?).start().await?;
+    /// let pages = node.create_table("pages", Declaration::default()).await?;
+    /// pages.put(b"/", b"<h1>", None)?;
+    /// let page = pages.get(b"/").ok_or("it was put above")?;
+    /// pages.delete(b"/")?;
+    /// assert_eq!(*page, *b"<h1>");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get(&self, key: &[u8]) -> Option<Value> {
+        let Entry { value, expires, .. } = self.part(key).records.get(key, now())?;
+        Some(Value { bytes: value?, expires: expires.map(|at| at.0) })
     }
 
     /// Writes a value. It is read here at once; the receipt is for [`RawTable::acknowledged`].
@@ -154,7 +197,7 @@ impl RawTable {
     pub fn decide<R>(
         &self,
         key: &[u8],
-        choose: impl FnOnce(Option<Record<'_>>) -> (Change, R),
+        choose: impl FnOnce(Option<RawRecord<'_>>) -> (Change, R),
     ) -> Result<(Option<Receipt>, R), WriteError> {
         self.check(key.len())?;
         self.check_kind(Kind::Bag, false)?;
@@ -215,7 +258,7 @@ impl RawTable {
     }
 
     /// Shows every record, in no order. A record that is there throughout is shown exactly once.
-    pub fn for_each(&self, mut see: impl FnMut(&[u8], Record<'_>)) {
+    pub fn for_each(&self, mut see: impl FnMut(&[u8], RawRecord<'_>)) {
         self.shared.records.for_each(now(), |key, entry| {
             if let Some(record) = record(&entry) {
                 see(key, record);
@@ -230,7 +273,7 @@ impl RawTable {
         &self,
         cursor: u64,
         at_least: usize,
-        mut see: impl FnMut(&[u8], Record<'_>),
+        mut see: impl FnMut(&[u8], RawRecord<'_>),
     ) -> u64 {
         self.shared.records.scan(cursor, at_least, now(), |key, entry| {
             if let Some(record) = record(&entry) {
@@ -283,7 +326,7 @@ impl RawTable {
     }
 }
 
-pub(crate) fn record<'a>(entry: &EntryRef<'a>) -> Option<Record<'a>> {
+pub(crate) fn record<'a>(entry: &EntryRef<'a>) -> Option<RawRecord<'a>> {
     let expires = entry.expires.map(|at| at.0);
-    entry.value.map(|value| Record { value, expires })
+    entry.value.map(|value| RawRecord { value, expires })
 }

@@ -234,11 +234,11 @@ impl RawTable {
         if lost {
             return Err(SerialError::Lost);
         }
+        let receipt = dot.map(|dot| Receipt { origin: dot.origin, seq: dot.seq });
         if !missing.is_empty() {
-            return Err(AckTimeout { by, missing, ended: false }.into());
+            return Err(AckTimeout { by, missing, ended: false, receipt }.into());
         }
-        let Some(dot) = dot else { return Ok((Acked::default(), Serially::Done(told))) };
-        let receipt = Receipt { origin: dot.origin, seq: dot.seq };
+        let Some(receipt) = receipt else { return Ok((Acked::default(), Serially::Done(told))) };
         if ack == Ack::Stable {
             let left = deadline.saturating_duration_since(Instant::now());
             return Ok((self.acknowledged(receipt, ack, left).await?, Serially::Done(told)));

@@ -352,6 +352,11 @@ impl Shell {
             };
             shell.link_down(&data, &ended);
         });
+        let (shell, asked) = (Arc::clone(self), Arc::clone(&link));
+        self.runtime.spawn(async move {
+            let answers = shell.answer_dumps(&asked);
+            asked.closed.run_until_cancelled(answers).await;
+        });
         let shell = Arc::clone(self);
         self.runtime.spawn(async move {
             let data = async {

@@ -11,6 +11,7 @@ use tombolo_core::{
     RequestId, RequestRef, Rest, SerialBody, Stamp, SyncBody, TableId, VersionVector, Versioned,
 };
 use tombolo_wire::hello::{Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome};
+use tombolo_wire::{DumpAsk, DumpPage, DumpPart, DumpRecord};
 
 /// An op that owns what `OpRef` borrows.
 #[derive(Clone, Debug)]
@@ -144,6 +145,26 @@ pub fn entry() -> impl Strategy<Value = Entry> {
     let expires = option::of(number().prop_map(Millis));
     (dot(), number().prop_map(Stamp), mark(), expires, value)
         .prop_map(|(dot, stamp, mark, expires, value)| Entry { dot, stamp, mark, expires, value })
+}
+
+pub fn dump_ask() -> impl Strategy<Value = DumpAsk> {
+    (number(), number(), number()).prop_map(|(table, call, cursor)| DumpAsk {
+        table: TableId(table),
+        call,
+        cursor,
+    })
+}
+
+pub fn dump_part() -> impl Strategy<Value = DumpPart> {
+    let record = (bytes(), bytes(), option::of(number().prop_map(Millis))).prop_map(
+        |(key, value, expires)| DumpRecord { key: key.into(), value: value.into(), expires },
+    );
+    let page = (number(), vec(record, 0..5)).prop_map(|(next, records)| DumpPage { next, records });
+    (number(), number(), option::of(page)).prop_map(|(table, call, page)| DumpPart {
+        table: TableId(table),
+        call,
+        page,
+    })
 }
 
 pub fn op() -> impl Strategy<Value = Op> {

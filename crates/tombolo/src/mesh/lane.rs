@@ -123,6 +123,11 @@ impl Lane {
         (self.waiting.load(Relaxed) as usize) < ROOM
     }
 
+    /// Whether little waits that goes before ops.
+    pub(crate) fn has_room_for_messages(&self) -> bool {
+        self.queue.lock().messages.len() < ROOM
+    }
+
     /// Whether so much waits that more will soon be dropped.
     pub(crate) fn is_crowded(&self) -> bool {
         self.waiting.load(Relaxed) as usize > QUEUE_LIMIT / 4

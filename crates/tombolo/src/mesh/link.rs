@@ -2,6 +2,7 @@
 
 use super::lane::{Flushed, Lane};
 use crate::clock::{steady, unix_micros};
+use crate::dump::Dumps;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ pub(crate) struct Link {
     /// Everything was written after ops had been dropped: each table may tell where it goes on.
     pub(crate) resumes: AtomicBool,
     pub(crate) counters: Counters,
+    /// Reading each other's copies of tables.
+    pub(crate) dumps: Dumps,
 }
 
 /// What a link counts.
@@ -54,6 +57,7 @@ impl Link {
             closed: CancellationToken::new(),
             resumes: AtomicBool::new(false),
             counters,
+            dumps: Dumps::default(),
         }
     }
 

@@ -188,6 +188,8 @@ fn on_frame(shell: &Arc<Shell>, link: &Arc<Link>, frame: &[u8]) -> Result<(), La
         Frame::Op { .. } => {}
         Frame::Ping { sent } => link.pong(sent),
         Frame::Pong { sent } => link.on_pong(sent),
+        Frame::DumpAsk(ask) => link.dumps.on_ask(ask),
+        Frame::DumpPart(part) => link.dumps.on_part(part),
         Frame::Message(Message::Ack { table, seq }) => {
             if let Some(table) = shell.table(table) {
                 table.on_ack(link.incarnation, seq);

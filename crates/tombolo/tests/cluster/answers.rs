@@ -130,7 +130,7 @@ async fn ordered_tables_are_read_in_order_on_every_node() {
     one.delete(&[50]).unwrap();
     equal(&[one.clone(), two.clone()]).await;
     for table in [&one, &two] {
-        let key = |key: &[u8], _: tombolo::Record<'_>| key[0];
+        let key = |key: &[u8], _: tombolo::RawRecord<'_>| key[0];
         assert_eq!(table.first(key).unwrap(), Some(0));
         assert_eq!(table.last(key).unwrap(), Some(99));
         assert_eq!(table.next(&[49], key).unwrap(), Some(51));
@@ -139,12 +139,12 @@ async fn ordered_tables_are_read_in_order_on_every_node() {
         let mut seen = Vec::new();
         let from = Bound::Included(&[48u8][..]);
         let to = Bound::Excluded(&[52u8][..]);
-        let see = |key: &[u8], _: tombolo::Record<'_>| {
+        let see = |key: &[u8], _: tombolo::RawRecord<'_>| {
             seen.push(key[0]);
             ControlFlow::Continue(())
         };
         table.range(from, to, see).unwrap();
-        let see = |key: &[u8], _: tombolo::Record<'_>| {
+        let see = |key: &[u8], _: tombolo::RawRecord<'_>| {
             seen.push(key[0]);
             if key[0] == 49 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };

@@ -420,9 +420,12 @@ async fn typed_tables_give_functions_for_versions_and_conflicts() {
     let mut carts = Vec::new();
     for node in &nodes {
         let declared = |policy: &str| declared(policy);
-        let by_version = node.table_with("versions", declared("last_version(rev)")).await;
+        let by_version =
+            node.table_with::<String, Cart>("versions", declared("last_version(rev)")).await;
         versions.push(by_version.unwrap());
-        carts.push(node.table_with("carts", declared("resolve(carts)")).await.unwrap());
+        carts.push(
+            node.table_with::<String, Cart>("carts", declared("resolve(carts)")).await.unwrap(),
+        );
     }
     cut(&nodes).await;
     let key = "ada".to_owned();

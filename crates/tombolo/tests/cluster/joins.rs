@@ -110,7 +110,7 @@ async fn a_table_declared_otherwise_is_refused_with_both_declarations() {
     assert!(text.contains("ttl=60000ms on") && text.contains("owner_down=keep here"), "{text}");
     let receipt = table.put(b"k", b"v", None).unwrap();
     table.acknowledged(receipt, Ack::All, PATIENCE).await.unwrap();
-    let expires = |record: Option<tombolo::Record<'_>>| record.unwrap().expires.unwrap();
+    let expires = |record: Option<tombolo::RawRecord<'_>>| record.unwrap().expires.unwrap();
     let there = nodes[2].raw_table("sessions").unwrap();
     assert_eq!(there.read(b"k", expires), table.read(b"k", expires));
 }

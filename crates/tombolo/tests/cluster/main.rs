@@ -2,9 +2,11 @@
 
 mod answers;
 mod common;
+mod dumps;
 mod healing;
 mod inherited;
 mod joins;
 mod membership;
 mod serial;
+mod typed;
 mod writes;

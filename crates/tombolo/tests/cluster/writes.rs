@@ -148,7 +148,7 @@ async fn deciding_and_writing_are_one_step() {
             let table = tables[0].clone();
             std::thread::spawn(move || {
                 for _ in 0..1_000 {
-                    let add = |record: Option<tombolo::Record<'_>>| {
+                    let add = |record: Option<tombolo::RawRecord<'_>>| {
                         let old =
                             record.map_or(0, |r| u64::from_be_bytes(r.value.try_into().unwrap()));
                         let value = (old + 1).to_be_bytes().to_vec();

@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, ControlFlow};
 
-use tombolo::{NotOrdered, Record};
+use tombolo::{NotOrdered, RawRecord};
 
 use super::{
     super::{
@@ -79,7 +79,7 @@ pub(crate) async fn range_in_steps(
         let most = STEP.min(range.limit - count);
         let mut last: Option<Vec<u8>> = None;
         let mut step = 0;
-        let see = |key: &[u8], record: Record<'_>| {
+        let see = |key: &[u8], record: RawRecord<'_>| {
             pair(key, record, &mut found);
             step += 1;
             if step < most {
@@ -122,7 +122,7 @@ fn is_empty(range: &Range) -> bool {
     }
 }
 
-fn pair(key: &[u8], record: Record<'_>, reply: &mut Reply) {
+fn pair(key: &[u8], record: RawRecord<'_>, reply: &mut Reply) {
     reply.array(2);
     reply.bulk(key);
     reply.bulk(record.value);

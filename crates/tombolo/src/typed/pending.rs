@@ -1,0 +1,233 @@
+//! Writes as futures.
+
+use super::error::{EncodeError, InsertError};
+use crate::acknowledged::{Ack, Acked, Receipt};
+use crate::clock::now;
+use crate::raw::RawTable;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+/// What a write is told besides what to write.
+#[derive(Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) ack: Ack,
+    pub(crate) timeout: Duration,
+    expiry: Expiry,
+}
+
+#[derive(Clone, Copy)]
+enum Expiry {
+    /// As the table is declared.
+    Default,
+    In(Duration),
+    At(SystemTime),
+}
+
+impl Options {
+    pub(crate) fn new(ack: Ack, timeout: Duration) -> Options {
+        Options { ack, timeout, expiry: Expiry::Default }
+    }
+
+    /// When what is written now expires, in milliseconds since the epoch.
+    fn expires(&self) -> Option<u64> {
+        match self.expiry {
+            Expiry::Default => None,
+            Expiry::In(ttl) => Some(now().0.saturating_add(millis(ttl))),
+            Expiry::At(at) => {
+                Some(millis(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()))
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+type Running<T> = Pin<Box<dyn Future<Output = Result<T, InsertError>> + Send>>;
+type Plan<T> = Box<dyn FnOnce(Options) -> Running<T> + Send>;
+
+enum State<T> {
+    Planned(Options, Option<Plan<T>>),
+    Running(Running<T>),
+}
+
+/// A write that is made when it is awaited, and resolves when it is acknowledged.
+///
+/// It owns all it needs, so it can be awaited in place, sent to another task, or joined with
+/// others: what other systems call a request and waiting for its response.
+///
+/// - Nothing happens before it is polled.
+/// - A table that is being filled is waited for. Dropped until then, it changes nothing.
+/// - Then all of it is applied here in one go and sent to the others. Dropped after that it stays
+///   made and goes on replicating; only nobody waits for it.
+///
+/// It waits as the table does ([`Table::with_ack`](crate::Table::with_ack)) if it is not told
+/// otherwise.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::time::Duration;
+/// # use tombolo::{Ack, Node};
+/// # let node = Node::builder().name("a").listen("127.0.0.1:0".parse()?).start().await?;
+/// let scores = node.table::<String, u32>("scores").await?;
+///
+/// // In place, saying how it waits.
+/// scores.insert("ada", &1).ack(Ack::Local).await?;
+///
+/// // As requests whose responses are waited for later.
+/// let mut requests = tokio::task::JoinSet::new();
+/// for player in ["ada", "grace", "edsger"] {
+///     requests.spawn(scores.insert(player, &10).timeout(Duration::from_secs(1)));
+/// }
+/// while let Some(response) = requests.join_next().await {
+///     response??;
+/// }
+/// assert_eq!(scores.len(), 3);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is written before it is awaited"]
+pub struct Write<T = Acked> {
+    state: State<T>,
+}
+
+impl<T> Write<T> {
+    pub(crate) fn new<F>(
+        options: Options,
+        plan: impl FnOnce(Options) -> F + Send + 'static,
+    ) -> Write<T>
+    where
+        F: Future<Output = Result<T, InsertError>> + Send + 'static,
+    {
+        let plan: Plan<T> = Box::new(move |options| Box::pin(plan(options)));
+        Write { state: State::Planned(options, Some(plan)) }
+    }
+
+    /// Waits for these nodes. Once it was polled it is too late to say so.
+    pub fn ack(self, ack: Ack) -> Write<T> {
+        self.with(|options| options.ack = ack)
+    }
+
+    /// Waits for at most so long. When the time is over the write stays made, and the error says
+    /// who has it. Once it was polled it is too late to say so.
+    pub fn timeout(self, timeout: Duration) -> Write<T> {
+        self.with(|options| options.timeout = timeout)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Write<T> {
+        if let State::Planned(options, _) = &mut self.state {
+            change(options);
+        }
+        self
+    }
+}
+
+impl<T> Future for Write<T> {
+    type Output = Result<T, InsertError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Planned(options, plan) = &mut self.state
+            && let Some(plan) = plan.take()
+        {
+            self.state = State::Running(plan(*options));
+        }
+        match &mut self.state {
+            State::Running(running) => running.as_mut().poll(context),
+            State::Planned(..) => Poll::Pending,
+        }
+    }
+}
+
+/// A [`Write`] of values, which may be told when they expire.
+///
+/// A record is gone from its expiry on, by each node's own clock; nothing is sent for that.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::time::{Duration, SystemTime};
+/// # use tombolo::Node;
+/// # let node = Node::builder().name("a").listen("127.0.0.1:0".parse()?).start().await?;
+/// let codes = node.table::<String, u32>("codes").await?;
+/// codes.insert("ada", &4711).ttl(Duration::from_secs(60)).await?;
+/// assert!(codes.remaining("ada") <= Some(Duration::from_secs(60)));
+///
+/// codes.insert("grace", &1).until(SystemTime::UNIX_EPOCH).await?;
+/// assert_eq!(codes.get("grace")?, None);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is written before it is awaited"]
+pub struct Insert<T = Acked>(Write<T>);
+
+impl<T> Insert<T> {
+    pub(crate) fn new(write: Write<T>) -> Insert<T> {
+        Insert(write)
+    }
+
+    /// As a write that is not told anything of expiry any more.
+    pub(super) fn into_write(self) -> Write<T> {
+        self.0
+    }
+
+    /// What is written expires so long after it is written, whatever the table's own ttl is.
+    pub fn ttl(self, ttl: Duration) -> Insert<T> {
+        Insert(self.0.with(|options| options.expiry = Expiry::In(ttl)))
+    }
+
+    /// What is written expires then, whatever the table's own ttl is.
+    pub fn until(self, at: SystemTime) -> Insert<T> {
+        Insert(self.0.with(|options| options.expiry = Expiry::At(at)))
+    }
+
+    /// As [`Write::ack`].
+    pub fn ack(self, ack: Ack) -> Insert<T> {
+        Insert(self.0.ack(ack))
+    }
+
+    /// As [`Write::timeout`].
+    pub fn timeout(self, timeout: Duration) -> Insert<T> {
+        Insert(self.0.timeout(timeout))
+    }
+}
+
+impl<T> Future for Insert<T> {
+    type Output = Result<T, InsertError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+/// A write of what was `encoded`, made by `apply` in one go: it is given when values expire, and
+/// returns the receipt of the last write, if there was one. `done` makes the result of it.
+pub(super) fn write<E, R, T>(
+    raw: &RawTable,
+    options: Options,
+    encoded: Result<E, EncodeError>,
+    apply: impl FnOnce(&RawTable, E, Option<u64>) -> Applied<R> + Send + 'static,
+    done: impl FnOnce(Acked, R) -> T + Send + 'static,
+) -> Write<T>
+where
+    E: Send + 'static,
+    R: Send + 'static,
+{
+    let raw = raw.clone();
+    Write::new(options, move |options| async move {
+        let encoded = encoded?;
+        raw.writable().await?;
+        let (receipt, result) = apply(&raw, encoded, options.expires())?;
+        let acked = match receipt {
+            None => Acked::default(),
+            Some(receipt) => raw.acknowledged(receipt, options.ack, options.timeout).await?,
+        };
+        Ok(done(acked, result))
+    })
+}
+
+/// The receipt of the last write of several, if any was made, and what else came of it.
+pub(super) type Applied<R> = Result<(Option<Receipt>, R), InsertError>;
