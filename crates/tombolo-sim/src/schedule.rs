@@ -5,7 +5,7 @@ use crate::invariant::{Checked, check};
 use crate::network::Channel;
 use crate::process::WantedWrite;
 use crate::world::World;
-use tombolo_core::{Event, Kind, Store, TableId};
+use tombolo_core::{Event, Kind, Store, TableId, fragment_of};
 
 impl<S: Store + Default> World<S> {
     /// Starts the nodes and plays the random steps.
@@ -113,7 +113,10 @@ impl<S: Store + Default> World<S> {
         let key: Box<[u8]> = if bag { [letter, object].into() } else { [letter].into() };
         let value = if bag && !per { vec![object] } else { self.some_value() };
         WantedWrite {
-            table: TableId::of(&World::<S>::table_name(number)),
+            table: TableId::of_fragment(
+                &World::<S>::table_name(number),
+                fragment_of(&[letter], declared.fragments),
+            ),
             key,
             value: (!delete).then(|| value.into()),
             expires,

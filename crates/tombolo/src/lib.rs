@@ -42,6 +42,8 @@ mod convergence;
 mod driver;
 mod events;
 mod field;
+mod fragments;
+mod merged;
 mod mesh;
 mod node;
 mod notice;

@@ -1,9 +1,9 @@
 //! Reading tables in the order of their keys.
 
-use crate::clock::now;
-use crate::raw::{RawTable, Record, record};
+use crate::merged::{Range, in_order};
+use crate::raw::{RawTable, Record};
 use std::ops::{Bound, ControlFlow};
-use tombolo_core::{EntryRef, Kind};
+use tombolo_core::Kind;
 
 /// The table's keys are in no order. Declare it `kind=ordered_set`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -12,7 +12,8 @@ pub struct NotOrdered(pub Kind);
 
 impl RawTable {
     /// Shows the records from `from` to `to` in the order of their keys' bytes, until `see` breaks
-    /// off. No lock; a record that is there throughout is shown exactly once.
+    /// off. No lock; a record that is there throughout is shown exactly once. Of a table with
+    /// several fragments the records are copied, up to 64 of each fragment ahead of being shown.
     ///
     /// # Errors
     ///
@@ -23,8 +24,8 @@ impl RawTable {
         to: Bound<&[u8]>,
         see: impl FnMut(&[u8], Record<'_>) -> ControlFlow<()>,
     ) -> Result<(), NotOrdered> {
-        let ordered = self.ordered()?;
-        ordered.range(from, to, now(), shown(see));
+        self.check_ordered()?;
+        in_order(self.parts(), Range { from, to, back: false }, see);
         Ok(())
     }
 
@@ -39,8 +40,8 @@ impl RawTable {
         to: Bound<&[u8]>,
         see: impl FnMut(&[u8], Record<'_>) -> ControlFlow<()>,
     ) -> Result<(), NotOrdered> {
-        let ordered = self.ordered()?;
-        ordered.range_back(from, to, now(), shown(see));
+        self.check_ordered()?;
+        in_order(self.parts(), Range { from, to, back: true }, see);
         Ok(())
     }
 
@@ -114,18 +115,8 @@ impl RawTable {
         Ok(found)
     }
 
-    fn ordered(&self) -> Result<tombolo_store::Ordered<'_>, NotOrdered> {
+    fn check_ordered(&self) -> Result<(), NotOrdered> {
         let kind = self.kind();
-        let ordered = self.shared.records.ordered().filter(|_| kind == Kind::OrderedSet);
-        ordered.ok_or(NotOrdered(kind))
-    }
-}
-
-fn shown(
-    mut see: impl FnMut(&[u8], Record<'_>) -> ControlFlow<()>,
-) -> impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()> {
-    move |key, entry| match record(&entry) {
-        Some(record) => see(key, record),
-        None => ControlFlow::Continue(()),
+        if kind == Kind::OrderedSet { Ok(()) } else { Err(NotOrdered(kind)) }
     }
 }

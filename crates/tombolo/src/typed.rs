@@ -1,6 +1,7 @@
 //! Tables of Rust types.
 
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
+use crate::fragments::LastWrites;
 use crate::raw::{RawTable, WriteError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -102,7 +103,7 @@ where
     ) -> Result<Acked, InsertError> {
         self.raw.writable().await?;
         let receipt = self.put(key, value, expires)?;
-        self.settle(Some(receipt)).await
+        Ok(self.raw.acknowledged(receipt, self.ack, self.timeout).await?)
     }
 
     /// Writes many records and waits once, for all of them.
@@ -119,11 +120,11 @@ where
         V: 'r,
     {
         self.raw.writable().await?;
-        let mut last = None;
+        let mut last = LastWrites::default();
         for (key, value) in records {
-            last = Some(self.put(key, value, None)?);
+            last.note(self.put(key, value, None)?);
         }
-        self.settle(last).await
+        Ok(self.raw.all_acknowledged(&last, self.ack, self.timeout).await?)
     }
 
     /// Deletes a key. Nothing is sent if it held nothing.
@@ -148,12 +149,12 @@ where
         K: 'r,
     {
         self.raw.writable().await?;
-        let mut last = None;
+        let mut last = LastWrites::default();
         for key in keys {
             let key = postcard::to_stdvec(key).map_err(InsertError::Encode)?;
-            last = self.raw.delete(&key)?.or(last);
+            self.raw.delete(&key)?.into_iter().for_each(|receipt| last.note(receipt));
         }
-        self.settle(last).await
+        Ok(self.raw.all_acknowledged(&last, self.ack, self.timeout).await?)
     }
 
     /// Waits for more nodes to have a write than it waited for when it was made: its receipt stands
@@ -207,11 +208,6 @@ where
         let since_epoch = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH);
         let millis = expires.map(|at| since_epoch(at).unwrap_or_default().as_millis() as u64);
         Ok(self.raw.put(&key, &value, millis)?)
-    }
-
-    async fn settle(&self, receipt: Option<Receipt>) -> Result<Acked, InsertError> {
-        let Some(receipt) = receipt else { return Ok(Acked::default()) };
-        Ok(self.raw.acknowledged(receipt, self.ack, self.timeout).await?)
     }
 
     fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, DecodeError> {

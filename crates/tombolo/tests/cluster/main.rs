@@ -2,6 +2,7 @@
 
 mod answers;
 mod common;
+mod fragments;
 mod healing;
 mod inherited;
 mod joins;
