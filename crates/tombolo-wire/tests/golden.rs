@@ -367,11 +367,11 @@ fn hello_with_the_magic_before_it() {
 fn a_hello_of_the_version_before_is_refused_in_clear_words() {
     let frame = hex("20 0100 04 70726f64 02 6e31 0201000000000000 03 683a31 02 0700000000000000 \
          eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 0403000000000000");
-    let refusal = Refusal::Protocol { ours: 2, theirs: 1 };
+    let refusal = Refusal::Protocol { ours: 3, theirs: 1 };
     assert_eq!(decode_handshake(&frame), Err(refusal.clone()));
     assert_eq!(
         refusal.to_string(),
-        "the protocol versions differ: the refusing node speaks 2, the refused node 1; run \
+        "the protocol versions differ: the refusing node speaks 3, the refused node 1; run \
          releases of Tombolo with the same protocol on both"
     );
 }

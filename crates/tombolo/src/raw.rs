@@ -73,8 +73,8 @@ pub enum WriteError {
 /// and waited for with [`RawTable::acknowledged`].
 #[derive(Clone)]
 pub struct RawTable {
-    /// The first part, and of most tables the only one: it has the name and the declaration, and may
-    /// be written when all may.
+    /// The first part, and of most tables the only one: it has the name and the declaration, and
+    /// may be written when all may.
     pub(crate) shared: Arc<SharedTable>,
     /// All parts, if there are several.
     pub(crate) fragments: Option<Arc<[Arc<SharedTable>]>>,

@@ -38,8 +38,8 @@ pub trait Tables {
     fn with<R>(&self, id: TableId, step: impl FnOnce(&mut Table<Self::Store>) -> R) -> R;
 }
 
-/// A table, or a fragment of one, as the node knows it. The fragments of a table are always declared
-/// equally here, are altered in one step, and open in one.
+/// A table, or a fragment of one, as the node knows it. The fragments of a table are always
+/// declared equally here, are altered in one step, and open in one.
 #[derive(Debug)]
 pub(super) struct TableState {
     /// The name of the table, whichever fragment it is.

@@ -101,8 +101,8 @@ impl Session {
         self.wrote(receipt);
     }
 
-    /// The latest write of the command that has just been executed, and the place of its table. Each
-    /// fragment that the command wrote to has one; they are given out one after the other.
+    /// The latest write of the command that has just been executed, and the place of its table.
+    /// Each fragment that the command wrote to has one; they are given out one after the other.
     pub(crate) fn take_written(&mut self) -> Option<(usize, Receipt)> {
         let (receipt, elsewhere) = match self.others.pop() {
             Some(other) => (other, None),

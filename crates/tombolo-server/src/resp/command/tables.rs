@@ -280,8 +280,8 @@ mod tests {
              owner_down HIDE TTL 60000 Fragments 8",
         );
         assert_eq!(name, "a.b");
-        let text = "kind=bag policy=last_version(/V,per=/Id) owner_down=hide merge=hold ttl=60000ms \
-             fragments=8";
+        let text = "kind=bag policy=last_version(/V,per=/Id) owner_down=hide merge=hold \
+             ttl=60000ms fragments=8";
         assert_eq!(declaration.to_string(), text);
     }
 
