@@ -295,6 +295,9 @@ pub struct CreateArgs {
     /// set, ordered_set or bag [default: set].
     #[arg(long, value_parser = word::<tombolo::Kind>)]
     pub kind: Option<String>,
+    /// Into how many fragments the keys are spread, for parallel writers [default: 1].
+    #[arg(long, value_name = "COUNT")]
+    pub fragments: Option<u16>,
     /// How it is declared.
     #[command(flatten)]
     pub declared: DeclaredArgs,

@@ -15,6 +15,9 @@ pub fn create(args: &CreateArgs) -> ExitCode {
     if let Some(kind) = &args.kind {
         body.insert("kind".to_owned(), json!(kind));
     }
+    if let Some(count) = args.fragments {
+        body.insert("fragments".to_owned(), json!(count));
+    }
     // A new table has no time to live unless it gets one.
     if args.declared.ttl == Some(0) {
         body.remove("ttl_ms");
@@ -74,6 +77,9 @@ pub fn declaration(table: &TableView) -> String {
     }
     if let Some(millis) = table.ttl_ms {
         text += &format!(" ttl={millis}ms");
+    }
+    if table.fragments > 1 {
+        text += &format!(" fragments={}", table.fragments);
     }
     if table.epoch > 0 {
         text += &format!(" epoch={}", table.epoch);

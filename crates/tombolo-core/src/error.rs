@@ -62,6 +62,19 @@ pub enum AlterError {
          create another table and move the records"
     )]
     Per(String),
+    /// Every key would have to move to another fragment.
+    #[error(
+        "table {table:?} has fragments={ours}, which cannot be altered; \
+         create another table with fragments={wanted} and move the records"
+    )]
+    Fragments {
+        /// The table.
+        table: String,
+        /// How many it has.
+        ours: u16,
+        /// How many it was to have.
+        wanted: u16,
+    },
     /// A field of the policy is none. The node machine does not know fields: whoever altered did.
     #[error("{0}")]
     Field(String),

@@ -45,7 +45,8 @@ impl fmt::Display for NodeId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Incarnation(pub u64);
 
-/// A 64-bit hash of a table's name: what frames carry instead of the name.
+/// A 64-bit hash of a table's name, or of that of one of its fragments: what frames carry instead
+/// of the name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TableId(pub u64);
 

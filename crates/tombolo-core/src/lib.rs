@@ -19,6 +19,7 @@ mod clock;
 mod declaration;
 mod entry;
 mod error;
+mod fragment;
 mod id;
 mod members;
 mod message;
@@ -36,6 +37,7 @@ pub use declaration::{
 };
 pub use entry::{Change, Entry, EntryRef, Mark, Rank};
 pub use error::{AlterError, DeclarationMismatch, DeclareError};
+pub use fragment::{fragment_name, fragment_of};
 pub use id::{Incarnation, NodeId, TableId};
 
 pub use members::{Known, Member, MemberState, Members, Superseded};

@@ -27,6 +27,7 @@ pub(crate) struct Said {
     merge: Option<Merge>,
     /// In milliseconds; 0 takes it away where there is one.
     pub(crate) ttl: Option<u64>,
+    pub(crate) fragments: Option<u16>,
 }
 
 impl Said {
@@ -48,8 +49,8 @@ impl Said {
         Declaration { ttl, ..self.over(Declaration::default()) }
     }
 
-    /// What becomes of a declaration by this; the kind, too, so that altering it is refused by
-    /// whoever knows why.
+    /// What becomes of a declaration by this; the kind and the number of fragments, too, so that
+    /// altering them is refused by whoever knows why.
     pub(crate) fn over(self, old: Declaration) -> Declaration {
         Declaration {
             kind: self.kind.unwrap_or(old.kind),
@@ -60,6 +61,7 @@ impl Said {
                 Some(0) => None,
                 given => given.or(old.ttl),
             },
+            fragments: self.fragments.unwrap_or(old.fragments),
         }
     }
 }
@@ -133,6 +135,9 @@ mod tests {
         let text = "kind=bag policy=last_version(/Version) owner_down=hide merge=hold ttl=5ms";
         assert_eq!(altered.to_string(), text);
         assert_eq!(Said { ttl: Some(0), ..Said::default() }.over(altered).ttl, None);
+        let spread = Said { fragments: Some(8), ..Said::default() }.over(new.clone());
+        assert!(spread.to_string().ends_with(" ttl=5ms fragments=8"));
+        assert_eq!(Said::default().over(spread.clone()), spread);
         assert_eq!(Said::default().over(new.clone()), new);
         assert_eq!(Said::default().declaration(), Declaration::default());
     }

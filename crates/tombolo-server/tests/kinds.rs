@@ -209,3 +209,35 @@ fn a_ttl_counts_in_milliseconds() {
     client.ask("set k v", "+OK|");
     client.ask("ttl k", ":40|");
 }
+
+#[test]
+fn a_table_of_several_fragments_is_one_to_its_clients() {
+    let (_server, mut client) = server();
+    client.ask("tombolo create f KIND ordered_set FRAGMENTS 4", "+OK|");
+    client.refused("tombolo create f KIND ordered_set", &["fragments=4", "declare it the same"]);
+    client.refused("tombolo alter f FRAGMENTS 2", &["fragments=4, which cannot be altered"]);
+    client.refused("tombolo create g FRAGMENTS 65", &["1 to 64 fragments, not 65"]);
+    client.ask("select f", "+OK|");
+    let numbers = (0..40).map(|n| format!("{n:02}"));
+    let words: Vec<String> = numbers.clone().map(|n| format!("{n} v")).collect();
+    client.ask(&format!("mset {}", words.join(" ")), "+OK|");
+    client.ask("dbsize", ":40|");
+    let read = client.call("tombolo range - +");
+    let read: Vec<_> = read.as_array().unwrap().iter().map(|pair| pair[0].clone()).collect();
+    assert_eq!(read, numbers.clone().map(|n| json!(n)).collect::<Vec<_>>());
+    let (mut found, mut cursor) = (Vec::new(), "0".to_owned());
+    loop {
+        let step = client.call(&format!("scan {cursor} COUNT 3"));
+        found
+            .extend(step[1].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned()));
+        step[0].as_str().unwrap().clone_into(&mut cursor);
+        if cursor == "0" {
+            break;
+        }
+    }
+    found.sort();
+    assert_eq!(found, numbers.clone().collect::<Vec<_>>());
+    client.ask(&format!("del {}", numbers.collect::<Vec<_>>().join(" ")), ":40|");
+    client.ask("dbsize", ":0|");
+    client.ask("wait 0 100", ":0|");
+}

@@ -159,6 +159,7 @@ fn some_declaration(rng: &mut Rng) -> Declaration {
         owner_down: if rng.chance(25) { OwnerDown::Hide } else { OwnerDown::Keep },
         merge: if rng.chance(8) { Merge::Hold } else { Merge::Auto },
         ttl: None,
+        fragments: if rng.chance(15) { 2 } else { 1 },
     };
     if declaration.check().is_err() {
         declaration.owner_down = OwnerDown::Keep;
@@ -186,10 +187,11 @@ fn some_policy(rng: &mut Rng, per: Option<String>) -> Policy {
     }
 }
 
-/// What `declaration` may be altered to: the shape of the records stays.
+/// What `declaration` may be altered to: the shape of the records stays, and where they lie.
 pub(crate) fn some_alteration(rng: &mut Rng, declaration: &Declaration) -> Declaration {
     let mut altered = some_declaration(rng);
     altered.kind = declaration.kind;
+    altered.fragments = declaration.fragments;
     if altered.policy.per() != declaration.policy.per() {
         let per = declaration.policy.per().map(str::to_string);
         altered.policy = match per {

@@ -215,7 +215,14 @@ fn do_write<S: Store>(
 impl<S: Store + Default> Tables for SimTables<S> {
     type Store = S;
 
-    fn create(&mut self, id: TableId, _name: &str, declaration: &Declaration, epochs: &Epochs) {
+    fn create(
+        &mut self,
+        id: TableId,
+        _name: &str,
+        _fragment: u16,
+        declaration: &Declaration,
+        epochs: &Epochs,
+    ) {
         let table = Table::new(self.me, S::default(), self.limits, declaration, epochs.clone());
         self.declared.borrow_mut().insert(id, (declaration.clone(), epochs.clone()));
         self.made.borrow_mut().push(id);

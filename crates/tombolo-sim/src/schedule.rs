@@ -5,7 +5,7 @@ use crate::invariant::{Checked, check};
 use crate::network::Channel;
 use crate::process::WantedWrite;
 use crate::world::World;
-use tombolo_core::{Event, Kind, Store, TableId};
+use tombolo_core::{Event, Kind, Store, TableId, fragment_of};
 
 impl<S: Store + Default> World<S> {
     /// Starts the nodes and plays the random steps.
@@ -112,12 +112,13 @@ impl<S: Store + Default> World<S> {
         let expires = short.then(|| now.plus(self.rng.below(120) as u64));
         let declared = &self.config.tables[number];
         let (bag, per) = (declared.kind == Kind::Bag, declared.policy.per().is_some());
+        let fragment = fragment_of(&[letter], declared.fragments);
         // In a bag the object, or its second key, is a part of the key.
         let object = b'0' + self.rng.below(3) as u8;
         let key: Box<[u8]> = if bag { [letter, object].into() } else { [letter].into() };
         let value = if bag && !per { vec![object] } else { self.some_value() };
         WantedWrite {
-            table: TableId::of(&World::<S>::table_name(number)),
+            table: TableId::of_fragment(&World::<S>::table_name(number), fragment),
             key,
             value: (!delete).then(|| value.into()),
             expires,

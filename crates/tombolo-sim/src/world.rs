@@ -116,9 +116,13 @@ impl<S: Store + Default> World<S> {
     /// A world in which nothing runs yet.
     pub fn new(config: Config, rng: Rng, traced: bool) -> World<S> {
         let mut trace = Trace::new(traced);
-        for number in 0..config.tables.len() {
+        for (number, declaration) in config.tables.iter().enumerate() {
             let name = World::<S>::table_name(number);
-            trace.name(format!("{:?}", TableId::of(&name)), name);
+            trace.name(format!("{:?}", TableId::of(&name)), name.clone());
+            for fragment in 1..declaration.fragments {
+                let id = TableId::of_fragment(&name, fragment);
+                trace.name(format!("{id:?}"), format!("{name}/{fragment}"));
+            }
         }
         World {
             now: 0,

@@ -54,6 +54,7 @@ pub(crate) fn write_declare(
     });
     // A record that expired before it was written makes no sense, so 0 stands for never.
     write::varint(out, declaration.ttl.unwrap_or(0));
+    write::varint(out, declaration.fragments.into());
     write::count(out, epochs.past().len());
     for past in epochs.past() {
         write::u64(out, past.declaration);
@@ -79,9 +80,17 @@ pub(crate) fn read_declare(reader: &mut Reader<'_>) -> Read<Message> {
                 other => return Err(reader.error("merge", Problem::Unknown(other.into()))),
             },
             ttl: Some(reader.varint("ttl")?).filter(|ttl| *ttl > 0),
+            fragments: read_fragments(reader)?,
         },
         epochs: read_epochs(reader)?,
     })
+}
+
+/// How many make sense is not asked here: a peer that says too many is refused by name.
+fn read_fragments(reader: &mut Reader<'_>) -> Read<u16> {
+    let fragments = reader.varint("fragments")?;
+    let known = u16::try_from(fragments);
+    known.map_err(|_| reader.error("fragments", Problem::Unknown(fragments)))
 }
 
 fn read_kind(reader: &mut Reader<'_>) -> Read<Kind> {

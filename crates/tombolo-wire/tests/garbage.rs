@@ -288,29 +288,31 @@ fn declaration_refused(declaration: &[u8]) -> (&'static str, Problem) {
 
 #[test]
 fn a_choice_that_means_nothing_is_refused_wherever_it_stands_in_a_declaration() {
-    let good = b"\x02\x01t\x01\x01\x01\x01\0\0";
+    let good = b"\x02\x01t\x01\x01\x01\x01\0\x01\0";
     assert!(decode_frame(good, SENDER, &mut Vec::new()).is_ok());
     let cases: [(&[u8], &str); 4] = [
-        (b"\x04\x01\x01\x01\0\0", "kind of table"),
-        (b"\x01\x09\x01\x01\0\0", "policy"),
-        (b"\x01\x01\x03\x01\0\0", "owner down"),
-        (b"\x01\x01\x01\x03\0\0", "merge"),
+        (b"\x04\x01\x01\x01\0\x01\0", "kind of table"),
+        (b"\x01\x09\x01\x01\0\x01\0", "policy"),
+        (b"\x01\x01\x03\x01\0\x01\0", "owner down"),
+        (b"\x01\x01\x01\x03\0\x01\0", "merge"),
     ];
     for (declaration, field) in cases {
         let (refused, problem) = declaration_refused(declaration);
         assert_eq!(refused, field);
         assert!(matches!(problem, Problem::Unknown(3 | 4 | 9)));
     }
-    let (field, problem) = declaration_refused(b"\x01\x05\x02\x01\x01\0\0");
+    let (field, problem) = declaration_refused(b"\x01\x05\x02\x01\x01\0\x01\0");
     assert_eq!((field, problem), ("second key of the policy", Problem::Unknown(2)));
+    let (field, problem) = declaration_refused(b"\x01\x01\x01\x01\0\x80\x80\x04\0");
+    assert_eq!((field, problem), ("fragments", Problem::Unknown(0x1_0000)));
 }
 
 #[test]
 fn a_policy_whose_text_would_be_read_as_another_is_refused() {
     let string = |text: &str| [&number(text.len())[..], text.as_bytes()].concat();
-    let resolve = |name: &str| [b"\x01\x06", &string(name)[..], b"\x01\x01\0\0"].concat();
+    let resolve = |name: &str| [b"\x01\x06", &string(name)[..], b"\x01\x01\0\x01\0"].concat();
     let version = |field: &str, per: &str| {
-        [b"\x01\x04", &string(field)[..], b"\x01", &string(per), b"\x01\x01\0\0"].concat()
+        [b"\x01\x04", &string(field)[..], b"\x01", &string(per), b"\x01\x01\0\x01\0"].concat()
     };
     let words = ["", " ", "a b", "a,per=b", "a)", "(a", "a=b", "a\n", "\u{2003}", "\u{7f}"];
     for word in words {
@@ -342,14 +344,15 @@ fn a_policy_whose_text_would_be_read_as_another_is_refused() {
 
 #[test]
 fn a_table_that_was_altered_more_often_than_it_can_be_is_refused() {
-    let altered =
-        |count: usize| [b"\x01\x01\x01\x01\0", &number(count)[..], &vec![0; 9 * count]].concat();
+    let altered = |count: usize| {
+        [b"\x01\x01\x01\x01\0\x01", &number(count)[..], &vec![0; 9 * count]].concat()
+    };
     let most = [b"\x02\x01t", &altered(255)[..]].concat();
     assert!(decode_frame(&most, SENDER, &mut Vec::new()).is_ok());
     let problem = Problem::Many { count: 256, limit: 255 };
     assert_eq!(declaration_refused(&altered(256)), ("epochs", problem));
     assert_eq!(problem.to_string(), "it has 256 items, more than the 255 allowed");
-    let past = b"\x01\x01\x01\x01\0\x01\0\0\0\0\0\0\0\0\x02";
+    let past = b"\x01\x01\x01\x01\0\x01\x01\0\0\0\0\0\0\0\0\x02";
     assert_eq!(declaration_refused(past), ("epochs", Problem::Unknown(2)));
 }
 

@@ -125,7 +125,7 @@ fn declare(declaration: Declaration, past: Vec<Past>) -> Message {
 #[test]
 fn declare_by_default() {
     let message = declare(Declaration::default(), Vec::new());
-    check(message, "0d000000 02 05 7573657273 01 01 01 01 00 00");
+    check(message, "0e000000 02 05 7573657273 01 01 01 01 00 01 00");
 }
 
 #[test]
@@ -137,6 +137,7 @@ fn declare_with_everything() {
         owner_down: OwnerDown::Hide,
         merge: Merge::Hold,
         ttl: Some(300),
+        fragments: 8,
     };
     let past = vec![
         Past { declaration: 0x0807_0605_0403_0201, last_writer_wins: true },
@@ -144,7 +145,7 @@ fn declare_with_everything() {
     ];
     check(
         declare(declaration, past),
-        "28000000 02 05 7573657273 03 04 02 2f76 01 03 2f6964 02 02 ac02 \
+        "29000000 02 05 7573657273 03 04 02 2f76 01 03 2f6964 02 02 ac02 08 \
          02 0102030405060708 01 0a00000000000000 00",
     );
 }
@@ -154,23 +155,23 @@ fn every_kind_and_policy() {
     let kinds = [(Kind::Set, "01"), (Kind::OrderedSet, "02"), (Kind::Bag, "03")];
     for (kind, golden) in kinds {
         let message = declare(Declaration { kind, ..Declaration::default() }, Vec::new());
-        check(message, &format!("0d000000 02 05 7573657273 {golden} 01 01 01 00 00"));
+        check(message, &format!("0e000000 02 05 7573657273 {golden} 01 01 01 00 01 00"));
     }
     let field = || "/v".to_owned();
     let cases = [
-        (Policy::LastWriterWins, "0d", "01"),
-        (Policy::Newest, "0d", "02"),
-        (Policy::MergeOnly, "0d", "03"),
-        (Policy::LastVersion(Versioned { field: field(), per: None }), "11", "04 02 2f76 00"),
-        (Policy::LastModified { per: None }, "0e", "05 00"),
-        (Policy::LastModified { per: Some(field()) }, "11", "05 01 02 2f76"),
-        (Policy::Resolve("carts".to_owned()), "13", "06 05 6361727473"),
-        (Policy::Ignore, "0d", "07"),
-        (Policy::YieldIsland, "0d", "08"),
+        (Policy::LastWriterWins, "0e", "01"),
+        (Policy::Newest, "0e", "02"),
+        (Policy::MergeOnly, "0e", "03"),
+        (Policy::LastVersion(Versioned { field: field(), per: None }), "12", "04 02 2f76 00"),
+        (Policy::LastModified { per: None }, "0f", "05 00"),
+        (Policy::LastModified { per: Some(field()) }, "12", "05 01 02 2f76"),
+        (Policy::Resolve("carts".to_owned()), "14", "06 05 6361727473"),
+        (Policy::Ignore, "0e", "07"),
+        (Policy::YieldIsland, "0e", "08"),
     ];
     for (policy, length, golden) in cases {
         let message = declare(Declaration { policy, ..Declaration::default() }, Vec::new());
-        check(message, &format!("{length}000000 02 05 7573657273 01 {golden} 01 01 00 00"));
+        check(message, &format!("{length}000000 02 05 7573657273 01 {golden} 01 01 00 01 00"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Waiting for the others to have a write.
 
 use crate::shared::SharedTable;
+use std::cmp::Ordering;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,11 +29,20 @@ pub enum Ack {
 }
 
 /// One write of this node to one table: its dot. A later write of the same table compares greater,
-/// and whoever has it has the earlier ones too.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+/// and whoever has it has the earlier ones too. In a table of several fragments that is so within
+/// each of them; receipts of two fragments, or of two processes, do not compare.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Receipt {
     pub(crate) origin: Incarnation,
+    pub(crate) fragment: u16,
     pub(crate) seq: u64,
+}
+
+impl PartialOrd for Receipt {
+    fn partial_cmp(&self, other: &Receipt) -> Option<Ordering> {
+        let comparable = (self.origin, self.fragment) == (other.origin, other.fragment);
+        comparable.then(|| self.seq.cmp(&other.seq))
+    }
 }
 
 impl Receipt {
@@ -45,7 +55,12 @@ impl Receipt {
         Dot { origin: self.origin, seq: self.seq }
     }
 
-    /// Which of its writes to the table it is, from 1 on.
+    /// Which fragment of the table was written, from 0 on; an ordinary table has only that one.
+    pub fn fragment(&self) -> u16 {
+        self.fragment
+    }
+
+    /// Which of its writes to the fragment it is, from 1 on.
     pub fn sequence(&self) -> u64 {
         self.seq
     }
@@ -57,7 +72,8 @@ pub struct Acked {
     /// The peers that have it.
     pub by: Arc<[String]>,
     /// The write, or the last of several, to wait for more of it; none if nothing was written,
-    /// because there was nothing to delete.
+    /// because there was nothing to delete. In a table of several fragments it stands for the
+    /// writes to its own.
     pub receipt: Option<Receipt>,
 }
 

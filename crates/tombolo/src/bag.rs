@@ -4,9 +4,10 @@ use crate::acknowledged::Receipt;
 use crate::clock::now;
 use crate::composite;
 use crate::field::Path;
-use crate::raw::{RawTable, WriteError, record};
+use crate::merged::{Range, in_order};
+use crate::raw::{RawTable, WriteError};
 use std::ops::{Bound, ControlFlow};
-use tombolo_core::{Change as CoreChange, EntryRef, Kind, Millis};
+use tombolo_core::{Change as CoreChange, Kind, Millis};
 
 impl RawTable {
     /// Adds an object to a bag. Equal objects are there once; adding one again is a write all the
@@ -29,10 +30,11 @@ impl RawTable {
         let (composite, value) = self.place(key, object);
         self.check(composite.len() + value.len())?;
         let change = CoreChange::Put { value, expires: expires.map(Millis) };
-        let seq = self.shared.write(&composite, change);
-        self.shared.mesh.schedule_flush();
+        let part = self.part(&composite);
+        let seq = part.write(&composite, change);
+        part.mesh.schedule_flush();
         // Only deletes can come to nothing.
-        Ok(self.receipt(seq.unwrap_or_default()))
+        Ok(self.receipt(part, seq.unwrap_or_default()))
     }
 
     /// Deletes one object of a bag. `None` if it was not there; then nothing was sent either.
@@ -44,25 +46,29 @@ impl RawTable {
         self.check_kind(Kind::Bag, true)?;
         let (composite, value) = self.place(key, object);
         self.check(composite.len())?;
-        let (seq, ()) = self.shared.decide(&composite, |entry| {
+        let part = self.part(&composite);
+        let (seq, ()) = part.decide(&composite, |entry| {
             // With a second key it may be another version of the object that is there.
             let same = entry.is_some_and(|entry| entry.value == Some(value));
             (same.then_some(CoreChange::Delete), ())
         });
-        self.shared.mesh.schedule_flush();
-        Ok(seq.map(|seq| self.receipt(seq)))
+        part.mesh.schedule_flush();
+        Ok(seq.map(|seq| self.receipt(part, seq)))
     }
 
     /// Deletes all objects of a key that are there.
     pub(crate) fn delete_objects(&self, key: &[u8]) -> Result<Option<Receipt>, WriteError> {
         let mut composites: Vec<Vec<u8>> = Vec::new();
         self.for_composites(key, |composite, _| composites.push(composite.to_vec()));
+        let Some(part) = composites.first().map(|composite| self.part(composite)) else {
+            return Ok(None);
+        };
         let mut last = None;
         for composite in composites {
-            last = self.shared.write(&composite, CoreChange::Delete).or(last);
+            last = part.write(&composite, CoreChange::Delete).or(last);
         }
-        self.shared.mesh.schedule_flush();
-        Ok(last.map(|seq| self.receipt(seq)))
+        part.mesh.schedule_flush();
+        Ok(last.map(|seq| self.receipt(part, seq)))
     }
 
     /// Shows every object of a key of a bag, in the order of their bytes (or of their second key).
@@ -118,7 +124,7 @@ impl RawTable {
     pub fn contains_object(&self, key: &[u8], object: &[u8]) -> bool {
         let (composite, value) = self.place(key, object);
         self.kind() == Kind::Bag
-            && self.shared.records.read(&composite, now(), |entry| {
+            && self.part(&composite).records.read(&composite, now(), |entry| {
                 entry.is_some_and(|entry| entry.value == Some(value))
             })
     }
@@ -126,15 +132,13 @@ impl RawTable {
     /// Shows every key of a bag with one of its objects at a time, in the order of the keys.
     pub fn for_each_object(&self, mut see: impl FnMut(&[u8], &[u8])) {
         let second = self.second_key().is_some();
-        let Some(ordered) = self.shared.records.ordered().filter(|_| self.kind() == Kind::Bag)
-        else {
+        if self.kind() != Kind::Bag {
             return;
-        };
-        ordered.range(Bound::Unbounded, Bound::Unbounded, now(), |composite, entry| {
-            if let (Some((key, identity)), Some(value)) =
-                (composite::decode(composite), entry.value)
-            {
-                see(&key, if second { value } else { identity });
+        }
+        let all = Range { from: Bound::Unbounded, to: Bound::Unbounded, back: false };
+        in_order(self.parts(), all, |composite, record| {
+            if let Some((key, identity)) = composite::decode(composite) {
+                see(&key, if second { record.value } else { identity });
             }
             ControlFlow::Continue(())
         });
@@ -161,18 +165,17 @@ impl RawTable {
     }
 
     fn for_composites(&self, key: &[u8], mut see: impl FnMut(&[u8], &[u8])) {
-        let Some(ordered) = self.shared.records.ordered().filter(|_| self.kind() == Kind::Bag)
-        else {
+        if self.kind() != Kind::Bag {
             return;
-        };
+        }
         let mut prefix = Vec::with_capacity(key.len() + 2);
         composite::prefix(&mut prefix, key);
         let upper = composite::upper(&prefix);
         let to = upper.as_ref().map(Vec::as_slice);
-        ordered.range(Bound::Included(&prefix), to, now(), |composite, entry: EntryRef<'_>| {
-            if let Some(record) = record(&entry) {
-                see(composite, record.value);
-            }
+        let range = Range { from: Bound::Included(&prefix), to, back: false };
+        // All objects of a key lie in one part.
+        in_order(std::slice::from_ref(self.part(&prefix)), range, |composite, record| {
+            see(composite, record.value);
             ControlFlow::Continue(())
         });
     }

@@ -2,10 +2,10 @@
 
 use crate::acknowledged::Receipt;
 use crate::raw::{RawTable, WriteError};
+use crate::shared::SharedTable;
 use std::collections::BTreeMap;
-use tombolo_core::{
-    Change as CoreChange, Conflict as CoreConflict, Entry, Incarnation, Kind, TableId,
-};
+use std::sync::Arc;
+use tombolo_core::{Change as CoreChange, Conflict as CoreConflict, Entry, Incarnation, Kind};
 
 pub use tombolo_core::Outcome;
 
@@ -144,44 +144,57 @@ impl RawTable {
     /// What merges of the table discarded or could not decide, as this node met them, oldest first.
     pub fn conflicts(&self) -> Vec<Conflict> {
         let writers = self.writers();
-        let table = self.name();
-        self.shared.with(|machine| {
-            machine.ledger().iter().map(|conflict| shown(conflict, table, &writers)).collect()
-        })
+        let mut all: Vec<Conflict> = Vec::new();
+        for part in self.parts() {
+            part.with(|machine| {
+                all.extend(machine.ledger().iter().map(|conflict| shown(conflict, part, &writers)));
+            });
+        }
+        all.sort_by_key(|conflict| conflict.at);
+        all
     }
 
     /// The keys that wait for somebody to decide, at most so many.
     pub fn undecided(&self, most: usize) -> Vec<Undecided> {
         let writers = self.writers();
         let now = crate::clock::now();
-        self.shared.with(|machine| {
-            let open = machine.undecided(&[], most);
-            let undecided = open.into_iter().map(|open| Undecided {
-                table: self.name().to_owned(),
-                since: open.since.0,
-                cause: open.cause.into(),
-                siblings: machine
-                    .visible(&open.key, now)
-                    .iter()
-                    .map(|entry| writers.event(entry))
-                    .collect(),
-                key: open.key.into(),
+        let mut all: Vec<Undecided> = Vec::new();
+        for part in self.parts() {
+            part.with(|machine| {
+                let open = machine.undecided(&[], most - all.len());
+                all.extend(open.into_iter().map(|open| {
+                    Undecided {
+                        table: self.name().to_owned(),
+                        since: open.since.0,
+                        cause: open.cause.into(),
+                        siblings: machine
+                            .visible(&open.key, now)
+                            .iter()
+                            .map(|entry| writers.event(entry))
+                            .collect(),
+                        key: open.key.into(),
+                    }
+                }));
             });
-            undecided.collect()
-        })
+        }
+        all
     }
 
     /// The values of a key, if several were written concurrently; the newest last.
     pub fn siblings(&self, key: &[u8]) -> Vec<KeyEvent> {
         let writers = self.writers();
         let now = crate::clock::now();
-        let entries = self.shared.with(|machine| machine.visible(key, now));
+        let entries = self.part(key).with(|machine| machine.visible(key, now));
         entries.iter().map(|entry| writers.event(entry)).collect()
     }
 
     /// How much the ledger holds.
     pub fn ledger(&self) -> LedgerStatus {
-        self.shared.with(|machine| ledger_status(machine))
+        let mut all = LedgerStatus::default();
+        for part in self.parts() {
+            all.add(&part.with(|machine| ledger_status(machine)));
+        }
+        all
     }
 
     /// Decides what a key holds. It is a write like any other: it replaces all values of the key
@@ -198,7 +211,8 @@ impl RawTable {
         }
         let writers = self.writers();
         let mut taken = None;
-        let (seq, result) = self.shared.amend(key, |machine, now| {
+        let part = self.part(key);
+        let (seq, result) = part.amend(key, |machine, now| {
             let siblings = machine.visible(key, now);
             let change = match choice {
                 Choice::Value(value) => CoreChange::Put { value, expires: None },
@@ -219,8 +233,8 @@ impl RawTable {
             (Some(change), Ok(()))
         });
         result?;
-        self.shared.mesh.schedule_flush();
-        Ok(self.receipt(seq.unwrap_or_default()))
+        part.mesh.schedule_flush();
+        Ok(self.receipt(part, seq.unwrap_or_default()))
     }
 
     /// Undoes what a merge decided: puts back what it discarded (the newest, if that were several),
@@ -232,15 +246,17 @@ impl RawTable {
     pub fn undo(&self, id: &str) -> Result<Receipt, ResolveError> {
         self.check(0)?;
         let missing = || ResolveError::NoEntry { table: self.name().to_owned(), id: id.to_owned() };
-        // Dots are counted per table, so their sum alone may stand in the ledger of another.
-        let number = u64::from_str_radix(id, 16).map_err(|_| missing())? ^ self.shared.id.0;
-        let found = self.shared.with(|machine| machine.ledger().find(number).cloned());
-        let conflict = found.ok_or_else(missing)?;
+        let number = u64::from_str_radix(id, 16).map_err(|_| missing())?;
+        let find = |part: &Arc<SharedTable>| {
+            part.with(|machine| machine.ledger().find(number ^ part.id.0).cloned())
+        };
+        let found = self.parts().iter().find_map(|part| Some((part, find(part)?)));
+        let (part, conflict) = found.ok_or_else(missing)?;
         if conflict.outcome == Outcome::Undecided {
             return Err(ResolveError::NothingDecided(text(&conflict.key)));
         }
         let mut back = None;
-        let (seq, result) = self.shared.amend(&conflict.key, |machine, now| {
+        let (seq, result) = part.amend(&conflict.key, |machine, now| {
             let held = machine.visible(&conflict.key, now);
             let held: Vec<_> = held.iter().map(|entry| entry.dot).collect();
             let kept: Vec<_> = conflict.kept.iter().map(|entry| entry.dot).collect();
@@ -255,8 +271,8 @@ impl RawTable {
             (Some(change), Ok(()))
         });
         result?;
-        self.shared.mesh.schedule_flush();
-        Ok(self.receipt(seq.unwrap_or_default()))
+        part.mesh.schedule_flush();
+        Ok(self.receipt(part, seq.unwrap_or_default()))
     }
 
     fn writers(&self) -> Writers {
@@ -282,11 +298,12 @@ fn put<'p>(place: &'p mut Option<Entry>, entry: &Entry) -> CoreChange<'p> {
     CoreChange::Put { value: entry.value.as_deref().unwrap_or_default(), expires: entry.expires }
 }
 
-fn shown(conflict: &CoreConflict, table: &str, writers: &Writers) -> Conflict {
+fn shown(conflict: &CoreConflict, part: &SharedTable, writers: &Writers) -> Conflict {
     Conflict {
-        id: format!("{:016x}", conflict.id ^ TableId::of(table).0),
+        // Dots are counted per fragment, so their sum alone may stand in the ledger of another.
+        id: format!("{:016x}", conflict.id ^ part.id.0),
         at: conflict.at.0,
-        table: table.to_owned(),
+        table: part.name.clone(),
         key: conflict.key.to_vec(),
         policy: conflict.policy.to_string(),
         outcome: conflict.outcome,

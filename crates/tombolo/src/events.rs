@@ -35,7 +35,8 @@ pub enum NodeEvent {
         /// Why it is undecided.
         cause: String,
     },
-    /// A sync of a table with a peer is complete.
+    /// A sync of a table with a peer is complete. The fragments of a table are synced one by one,
+    /// and each is told of.
     Synced {
         /// The table.
         table: String,

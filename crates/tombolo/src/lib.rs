@@ -43,6 +43,8 @@ mod driver;
 mod dump;
 mod events;
 mod field;
+mod fragments;
+mod merged;
 mod mesh;
 mod node;
 mod notice;

@@ -214,12 +214,13 @@ impl Node {
         }
         check_fields(&declaration).map_err(CreateError::Field)?;
         let shared = self.inner.shell.create(name, declaration)?;
-        let table = RawTable { shared, inner: Arc::clone(&self.inner) };
+        let table = RawTable::new(shared, Arc::clone(&self.inner));
         table.writable().await.map_err(|_| CreateError::Stopped)?;
         Ok(table)
     }
 
-    /// Alters a table while the cluster runs: everything but its kind. Every node switches at the
+    /// Alters a table while the cluster runs: everything but its kind and the number
+    /// of its fragments. Every node switches at the
     /// same place of the history: what is written by whoever has heard of it is judged by the new
     /// declaration, what was written before by the old one, wherever and whenever it arrives.
     ///
@@ -271,14 +272,15 @@ impl Node {
     pub fn raw_table(&self, name: &str) -> Option<RawTable> {
         let shared = self.inner.shell.table(TableId::of(name))?;
         let inner = Arc::clone(&self.inner);
-        (shared.name == name).then_some(RawTable { shared, inner })
+        (shared.name == name && shared.fragment == 0).then(|| RawTable::new(shared, inner))
     }
 
     /// Every table that the node has, in the order of their names.
     pub fn raw_tables(&self) -> Vec<RawTable> {
         let mut all = self.inner.shell.registry.all();
+        all.retain(|shared| shared.fragment == 0);
         all.sort_by(|one, other| one.name.cmp(&other.name));
-        let table = |shared| RawTable { shared, inner: Arc::clone(&self.inner) };
+        let table = |shared| RawTable::new(shared, Arc::clone(&self.inner));
         all.into_iter().map(table).collect()
     }
 

@@ -69,15 +69,15 @@ impl Shell {
         let SyncReport { brought, removed, conflicts } = report;
         tracing::debug!(table, peer, brought, removed, conflicts, "synced");
         self.remember(id, incarnation, report);
-        self.events.tell(NodeEvent::Synced { table, peer, brought, removed, conflicts });
+        let name = table.clone();
+        self.events.tell(NodeEvent::Synced { table: name, peer, brought, removed, conflicts });
         // The node's lock is held here.
         let shell = Arc::clone(self);
         self.runtime.spawn(async move {
             let views = shell.node.lock().table_views();
-            if let Some(view) = views.iter().find(|view| view.id == id)
-                && view.missing.is_empty()
-            {
-                shell.events.tell(NodeEvent::Complete { table: view.name.clone() });
+            let mut fragments = views.iter().filter(|view| view.name == table);
+            if fragments.all(|view| view.missing.is_empty()) {
+                shell.events.tell(NodeEvent::Complete { table });
             }
         });
     }

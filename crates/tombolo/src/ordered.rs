@@ -1,9 +1,9 @@
 //! Reading tables in the order of their keys.
 
-use crate::clock::now;
-use crate::raw::{RawRecord, RawTable, record};
+use crate::merged::{Range, in_order};
+use crate::raw::{RawRecord, RawTable};
 use std::ops::{Bound, ControlFlow};
-use tombolo_core::{EntryRef, Kind};
+use tombolo_core::Kind;
 
 /// The table's keys are in no order. Declare it `kind=ordered_set`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -12,7 +12,8 @@ pub struct NotOrdered(pub Kind);
 
 impl RawTable {
     /// Shows the records from `from` to `to` in the order of their keys' bytes, until `see` breaks
-    /// off. No lock; a record that is there throughout is shown exactly once.
+    /// off. No lock; a record that is there throughout is shown exactly once. Of a table with
+    /// several fragments the records are copied, up to 64 of each fragment ahead of being shown.
     ///
     /// # Errors
     ///
@@ -23,7 +24,7 @@ impl RawTable {
         to: Bound<&[u8]>,
         see: impl FnMut(&[u8], RawRecord<'_>) -> ControlFlow<()>,
     ) -> Result<(), NotOrdered> {
-        self.ordered()?;
+        self.check_ordered()?;
         self.in_order(from, to, false, see);
         Ok(())
     }
@@ -39,7 +40,7 @@ impl RawTable {
         to: Bound<&[u8]>,
         see: impl FnMut(&[u8], RawRecord<'_>) -> ControlFlow<()>,
     ) -> Result<(), NotOrdered> {
-        self.ordered()?;
+        self.check_ordered()?;
         self.in_order(from, to, true, see);
         Ok(())
     }
@@ -114,7 +115,7 @@ impl RawTable {
         Ok(found)
     }
 
-    fn ordered(&self) -> Result<(), NotOrdered> {
+    fn check_ordered(&self) -> Result<(), NotOrdered> {
         let kind = self.kind();
         if kind == Kind::OrderedSet { Ok(()) } else { Err(NotOrdered(kind)) }
     }
@@ -126,22 +127,9 @@ impl RawTable {
         &self,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-        backwards: bool,
+        back: bool,
         see: impl FnMut(&[u8], RawRecord<'_>) -> ControlFlow<()>,
     ) {
-        match self.shared.records.ordered() {
-            None => {}
-            Some(ordered) if backwards => ordered.range_back(from, to, now(), shown(see)),
-            Some(ordered) => ordered.range(from, to, now(), shown(see)),
-        }
-    }
-}
-
-fn shown(
-    mut see: impl FnMut(&[u8], RawRecord<'_>) -> ControlFlow<()>,
-) -> impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()> {
-    move |key, entry| match record(&entry) {
-        Some(record) => see(key, record),
-        None => ControlFlow::Continue(()),
+        in_order(self.parts(), Range { from, to, back }, see);
     }
 }

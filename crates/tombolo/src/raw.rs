@@ -2,6 +2,7 @@
 
 use crate::acknowledged::{self, Ack, AckTimeout, Acked, Receipt};
 use crate::clock::now;
+use crate::fragments::weighted;
 use crate::node::Inner;
 use crate::shared::SharedTable;
 
@@ -10,6 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tombolo_core::{Change as CoreChange, Declaration, Entry, EntryRef, Kind, Millis};
 use tombolo_wire::MAX_RECORD;
+
+/// How many bits of a scan's cursor say where in a fragment it is; those above say in which.
+const POSITION_BITS: u32 = 53;
+const POSITION_MASK: u64 = (1 << POSITION_BITS) - 1;
 
 /// What a key holds, borrowed for as long as the closure runs that it was shown to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,7 +96,11 @@ pub enum WriteError {
 /// and waited for with [`RawTable::acknowledged`].
 #[derive(Clone)]
 pub struct RawTable {
+    /// The first part, and of most tables the only one: it has the name and the declaration, and
+    /// may be written when all may.
     pub(crate) shared: Arc<SharedTable>,
+    /// All parts, if there are several.
+    pub(crate) fragments: Option<Arc<[Arc<SharedTable>]>>,
     /// Keeps the node running.
     pub(crate) inner: Arc<Inner>,
 }
@@ -129,8 +138,8 @@ impl RawTable {
     /// Whether it was synced with every node that is linked now.
     pub fn is_complete(&self) -> bool {
         let views = self.inner.shell.node.lock().table_views();
-        let view = views.iter().find(|view| view.id == self.shared.id);
-        view.is_some_and(|view| view.writable && view.missing.is_empty())
+        let mut fragments = views.iter().filter(|view| view.name == self.name());
+        fragments.all(|view| view.writable && view.missing.is_empty())
     }
 
     /// Shows what `key` holds to `look`. No lock, no copy: `look` should be short, and it must not
@@ -171,10 +180,11 @@ impl RawTable {
         self.check(key.len() + value.len())?;
         self.check_kind(Kind::Bag, false)?;
         let change = CoreChange::Put { value, expires: expires.map(Millis) };
-        let seq = self.part(key).write(key, change);
-        self.shared.mesh.schedule_flush();
+        let part = self.part(key);
+        let seq = part.write(key, change);
+        part.mesh.schedule_flush();
         // Only deletes can come to nothing.
-        Ok(self.receipt(seq.unwrap_or_default()))
+        Ok(self.receipt(part, seq.unwrap_or_default()))
     }
 
     /// Deletes a key; in a bag all its objects. `None` if it held nothing; then nothing was sent
@@ -184,9 +194,10 @@ impl RawTable {
         if self.kind() == Kind::Bag {
             return self.delete_objects(key);
         }
-        let seq = self.part(key).write(key, CoreChange::Delete);
-        self.shared.mesh.schedule_flush();
-        Ok(seq.map(|seq| self.receipt(seq)))
+        let part = self.part(key);
+        let seq = part.write(key, CoreChange::Delete);
+        part.mesh.schedule_flush();
+        Ok(seq.map(|seq| self.receipt(part, seq)))
     }
 
     /// Reads a key and changes it in one step: no other write of this node comes between. `choose`
@@ -203,7 +214,8 @@ impl RawTable {
         self.check_kind(Kind::Bag, false)?;
         let mut chosen = Change::Keep;
         let mut too_large = None;
-        let (seq, result) = self.part(key).decide(key, |entry| {
+        let part = self.part(key);
+        let (seq, result) = part.decide(key, |entry| {
             let (change, result) = choose(entry.and_then(|entry| record(&entry)));
             chosen = change;
             let change = match &chosen {
@@ -221,24 +233,24 @@ impl RawTable {
         if let Some(size) = too_large {
             return Err(WriteError::TooLarge { size, limit: MAX_RECORD });
         }
-        self.shared.mesh.schedule_flush();
-        Ok((seq.map(|seq| self.receipt(seq)), result))
+        part.mesh.schedule_flush();
+        Ok((seq.map(|seq| self.receipt(part, seq)), result))
     }
 
     /// Waits until as many nodes as `ack` says have a write and all earlier ones of this node to
-    /// this table.
+    /// the same fragment of this table.
     pub async fn acknowledged(
         &self,
         receipt: Receipt,
         ack: Ack,
         timeout: Duration,
     ) -> Result<Acked, AckTimeout> {
-        acknowledged::acknowledged(&self.shared, receipt, ack, timeout).await
+        acknowledged::acknowledged(self.part_of(receipt), receipt, ack, timeout).await
     }
 
     /// The peers that are known to have a write by now.
     pub fn acknowledged_by(&self, receipt: Receipt) -> Vec<String> {
-        self.shared.acked_by(receipt).to_vec()
+        self.part_of(receipt).acked_by(receipt).to_vec()
     }
 
     /// How many keys hold a value. One that expired counts until it is swept, some seconds later.
@@ -254,51 +266,60 @@ impl RawTable {
     /// A sum over the live records: two nodes with the same `seen` and the same fingerprint have
     /// the same table.
     pub fn fingerprint(&self) -> u64 {
-        self.shared.with(|table| table.fingerprint())
+        let parts = self.parts().iter();
+        let sums =
+            parts.map(|part| weighted(part.fragment, part.with(|table| table.fingerprint())));
+        sums.fold(0, u64::wrapping_add)
     }
 
     /// Shows every record, in no order. A record that is there throughout is shown exactly once.
     pub fn for_each(&self, mut see: impl FnMut(&[u8], RawRecord<'_>)) {
-        self.shared.records.for_each(now(), |key, entry| {
-            if let Some(record) = record(&entry) {
-                see(key, record);
-            }
-        });
+        for part in self.parts() {
+            part.records.for_each(now(), |key, entry| {
+                if let Some(record) = record(&entry) {
+                    see(key, record);
+                }
+            });
+        }
     }
 
     /// Goes on with a scan from `cursor` (0 starts one): shows at least `at_least` records if there
     /// are that many, and returns where to go on, 0 at the end. A record that is there from the
-    /// start to the end is shown exactly once. A call walks at least a 256th of the table.
+    /// start to the end is shown exactly once. A call walks at least a 256th of the table, or of
+    /// one fragment of it.
     pub fn scan(
         &self,
         cursor: u64,
         at_least: usize,
         mut see: impl FnMut(&[u8], RawRecord<'_>),
     ) -> u64 {
-        self.shared.records.scan(cursor, at_least, now(), |key, entry| {
-            if let Some(record) = record(&entry) {
-                see(key, record);
+        let mut shown = 0;
+        let (first, mut position) = (cursor >> POSITION_BITS, cursor & POSITION_MASK);
+        for (number, part) in (0..).zip(self.parts()).skip(first as usize) {
+            let wanted = at_least.saturating_sub(shown);
+            position = part.records.scan(position, wanted, now(), |key, entry| {
+                if let Some(record) = record(&entry) {
+                    shown += 1;
+                    see(key, record);
+                }
+            });
+            if position > 0 {
+                return number << POSITION_BITS | position;
             }
-        })
+            if shown >= at_least && number as usize + 1 < self.parts().len() {
+                return (number + 1) << POSITION_BITS;
+            }
+        }
+        0
     }
 
     /// Some key, chosen at random.
     pub fn random_key(&self) -> Option<Vec<u8>> {
-        self.shared.records.any_key(rand::random(), now()).map(Vec::from)
-    }
-
-    /// The part of the table that `key` lies in.
-    pub(crate) fn part(&self, _key: &[u8]) -> &Arc<SharedTable> {
-        &self.shared
-    }
-
-    /// Every part of the table.
-    pub(crate) fn parts(&self) -> &[Arc<SharedTable>] {
-        std::slice::from_ref(&self.shared)
-    }
-
-    pub(crate) fn receipt(&self, seq: u64) -> Receipt {
-        Receipt { origin: self.inner.shell.me.incarnation(), seq }
+        let dice: u64 = rand::random();
+        let parts = self.parts();
+        let first = (dice % parts.len() as u64) as usize;
+        let mut from_first = parts[first..].iter().chain(&parts[..first]);
+        from_first.find_map(|part| part.records.any_key(rand::random(), now())).map(Vec::from)
     }
 
     /// The shape of the table.

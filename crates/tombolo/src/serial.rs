@@ -143,6 +143,7 @@ impl RawTable {
         let shell = &self.inner.shell;
         let permit = tokio::time::timeout_at(deadline, shell.requests.under_way.acquire()).await;
         let Ok(Ok(_permit)) = permit else { return Err(SerialError::NoLeader) };
+        let fragment = self.part(&op.key).fragment;
         let (under_way, answer) = self.send_request(op, ack, deadline);
         let reply = tokio::select! {
             answer = tokio::time::timeout_at(deadline, answer) => answer.ok().and_then(Result::ok),
@@ -154,7 +155,10 @@ impl RawTable {
         });
         let asked = shell.node.lock().asked(under_way.id).map(str::to_owned).unwrap_or_default();
         drop(under_way);
-        self.outcome(reply, asked, ack, deadline).await
+        if let Reply::Uncertain = reply {
+            return Err(SerialError::Uncertain { asked });
+        }
+        self.outcome(reply, fragment, ack, deadline).await
     }
 
     /// Carries out a serial operation if this node leads, without waiting: `None` if it does not.
@@ -177,7 +181,7 @@ impl RawTable {
         let part = self.part(&op.key);
         let Some((seq, reply)) = part.serve_here(op) else { return Ok(None) };
         part.mesh.schedule_flush();
-        let receipt = seq.map(|seq| self.receipt(seq));
+        let receipt = seq.map(|seq| self.receipt(part, seq));
         match reply {
             Reply::Unmet(holds) => Ok(Some((None, Serially::Unmet(holds)))),
             Reply::Refused(refused) => Err(SerialError::Refused(refused)),
@@ -219,22 +223,21 @@ impl RawTable {
     async fn outcome(
         &self,
         reply: Reply,
-        asked: String,
+        fragment: u16,
         ack: Ack,
         deadline: Instant,
     ) -> Result<(Acked, Serially), SerialError> {
         let done = match reply {
             Reply::Unmet(holds) => return Ok((Acked::default(), Serially::Unmet(holds))),
             Reply::Refused(refused) => return Err(refused.into()),
-            Reply::Again => return Err(SerialError::NoLeader),
-            Reply::Uncertain => return Err(SerialError::Uncertain { asked }),
+            Reply::Again | Reply::Uncertain => return Err(SerialError::NoLeader),
             Reply::Done(done) => done,
         };
         let Done { dot, told, lost, by, missing } = done;
         if lost {
             return Err(SerialError::Lost);
         }
-        let receipt = dot.map(|dot| Receipt { origin: dot.origin, seq: dot.seq });
+        let receipt = dot.map(|dot| Receipt { origin: dot.origin, fragment, seq: dot.seq });
         if !missing.is_empty() {
             return Err(AckTimeout { by, missing, ended: false, receipt }.into());
         }
@@ -255,7 +258,8 @@ impl Shell {
             Served::Reply(reply) => return self.reply(id, asker, request.id, reply),
             Served::Stale => return,
             Served::Done { dot, told, lost } => {
-                (Receipt { origin: dot.origin, seq: dot.seq }, told, lost)
+                let fragment = table.fragment;
+                (Receipt { origin: dot.origin, fragment, seq: dot.seq }, told, lost)
             }
         };
         let shell = Arc::clone(self);

@@ -25,7 +25,8 @@ use tombolo_store::{ConcurrentStore, Reader};
 /// A buffer for ops that grew beyond this is given back after the op.
 const KEPT_CAPACITY: usize = 1024 * 1024;
 
-/// One table: the machine under its short lock, the records beside it.
+/// One fragment of a table, and of most tables the only one: the machine under its short lock, the
+/// records beside it.
 ///
 /// Locks, in this order, none held over a wait: the node machine, a table, a link's queue. The
 /// waiters' lock is a leaf, and wakers are called without it and without a table's.
@@ -33,7 +34,9 @@ pub(crate) struct SharedTable {
     /// This process.
     pub(crate) me: Incarnation,
     pub(crate) id: TableId,
+    /// The table's name, whichever fragment it is.
     pub(crate) name: String,
+    pub(crate) fragment: u16,
     declaration: ArcSwap<Declaration>,
     judge: ArcSwap<Judge>,
     functions: Arc<Functions>,
@@ -87,7 +90,7 @@ impl Machine {
 impl SharedTable {
     pub(crate) fn new(
         id: TableId,
-        name: &str,
+        (name, fragment): (&str, u16),
         declaration: &Declaration,
         table: Table<ConcurrentStore>,
         records: Reader,
@@ -103,6 +106,7 @@ impl SharedTable {
             me: table_of,
             id,
             name: name.to_owned(),
+            fragment,
             declaration: ArcSwap::from_pointee(declaration.clone()),
             judge: ArcSwap::new(judge),
             functions,

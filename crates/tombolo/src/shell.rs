@@ -50,7 +50,7 @@ pub enum StopReason {
     Left,
 }
 
-/// Every table of the node, for readers without a lock.
+/// Every table of the node, each fragment for itself, for readers without a lock.
 #[derive(Default)]
 pub(crate) struct Registry {
     by_id: ArcSwap<BTreeMap<TableId, Arc<SharedTable>>>,
@@ -78,7 +78,14 @@ pub(crate) struct Surroundings {
 impl Tables for Surroundings {
     type Store = ConcurrentStore;
 
-    fn create(&mut self, id: TableId, name: &str, declaration: &Declaration, epochs: &Epochs) {
+    fn create(
+        &mut self,
+        id: TableId,
+        name: &str,
+        fragment: u16,
+        declaration: &Declaration,
+        epochs: &Epochs,
+    ) {
         let order = match declaration.kind {
             Kind::Set => Order::Hashed,
             // The objects of one key of a bag lie side by side.
@@ -87,7 +94,8 @@ impl Tables for Surroundings {
         let (store, records) = Records::open(order);
         let table = Table::new(self.me, store, self.limits, declaration, epochs.clone());
         let (mesh, functions) = (Arc::clone(&self.mesh), Arc::clone(&self.functions));
-        let shared = SharedTable::new(id, name, declaration, table, records, mesh, functions);
+        let shared =
+            SharedTable::new(id, (name, fragment), declaration, table, records, mesh, functions);
         // Only the node machine makes tables, and it is behind a lock.
         let mut tables = BTreeMap::clone(&self.registry.by_id.load());
         tables.insert(id, Arc::new(shared));
@@ -250,7 +258,9 @@ impl Shell {
                 Effect::Writable { table } => {
                     if let Some(table) = self.table(table) {
                         table.open();
-                        tracing::info!(table = table.name, "the table may be written");
+                        if table.fragment == 0 {
+                            tracing::info!(table = table.name, "the table may be written");
+                        }
                     }
                 }
                 Effect::Adopt { table, declaration, epochs } => {

@@ -2,6 +2,7 @@
 
 use crate::clock::steady;
 use crate::conflict::{LedgerStatus, ledger_status};
+use crate::fragments::grouped;
 use crate::node::Inner;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -137,7 +138,8 @@ pub struct TableStatus {
     pub tombstones: usize,
     /// The sum over the live records.
     pub fingerprint: u64,
-    /// How many writes of each process it has taken in without a hole.
+    /// How many writes of each process it has taken in without a hole, those to all its fragments
+    /// together.
     pub seen: Vec<(String, u64)>,
     /// Whether it may be written.
     pub writable: bool,
@@ -277,9 +279,9 @@ pub(crate) fn of(inner: &Inner) -> Status {
     let members: Vec<MemberStatus> =
         known.iter().enumerate().map(|(at, known)| member(known, &names, at == 0)).collect();
     let mut lags: BTreeMap<Incarnation, u64> = BTreeMap::new();
-    let mut tables: Vec<TableStatus> =
-        table_views.iter().filter_map(|view| table(inner, view, &names, &mut lags)).collect();
-    tables.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut table =
+        |view: &TableView| Some((view.fragment, table(inner, view, &names, &mut lags)?));
+    let tables = grouped(table_views.iter().filter_map(&mut table).collect());
     let since = link_views.iter().map(|view| (view.peer.incarnation(), view.since.0));
     let since: BTreeMap<Incarnation, u64> = since.collect();
     let links = shell.mesh.links();
@@ -326,19 +328,21 @@ pub(crate) fn of(inner: &Inner) -> Status {
 const CLOCK_MEMORY: u64 = 60_000;
 
 fn clocks(inner: &Inner, names: &Names) -> Vec<ClockStatus> {
-    let mut clocks = Vec::new();
+    let mut clocks: BTreeMap<(String, String), ClockStatus> = BTreeMap::new();
     for shared in inner.shell.registry.all() {
         shared.with(|table| {
-            clocks.extend(table.parked(CLOCK_MEMORY).map(|(origin, parked)| ClockStatus {
-                node: names.name(origin),
-                table: shared.name.clone(),
-                ahead: parked.ahead,
-                at: parked.at.0,
-                count: parked.count,
-            }));
+            for (origin, parked) in table.parked(CLOCK_MEMORY) {
+                let (node, table) = (names.name(origin), shared.name.clone());
+                let status = clocks.entry((table.clone(), node.clone()));
+                let status =
+                    status.or_insert(ClockStatus { node, table, ahead: 0, at: 0, count: 0 });
+                status.ahead = status.ahead.max(parked.ahead);
+                status.at = status.at.max(parked.at.0);
+                status.count += parked.count;
+            }
         });
     }
-    clocks
+    clocks.into_values().collect()
 }
 
 fn member(known: &Known, names: &Names, is_self: bool) -> MemberStatus {

@@ -21,8 +21,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "1: a fresh process does not wait",
         seeds: 500,
         file: "node/tables.rs",
-        right: "if !silent && (state.synced || nobody) {",
-        wrong: "let _ = nobody;\n            if !silent {",
+        right: "!silent && (state.synced || nobody)",
+        wrong: "let _ = nobody;\n        !silent",
     },
     Mutant {
         name: "2: replaces is ignored",
@@ -207,8 +207,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "7: an alteration is told after it is used",
         seeds: 0,
         file: "node/alter.rs",
-        right: "self.effects.push(Effect::Adopt { table: id, declaration, epochs });",
-        wrong: "self.effects.push(Effect::Adopt { table: id, declaration, epochs });\n\
+        right: "self.effects.push(Effect::Adopt { table, declaration, epochs });",
+        wrong: "self.effects.push(Effect::Adopt { table, declaration, epochs });\n\
                 self.effects.rotate_right(1);",
     },
     Mutant {

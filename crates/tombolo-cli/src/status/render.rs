@@ -222,9 +222,13 @@ fn declarations(view: &StatusView) -> Grid {
             Some(millis @ ..1_000) => format!("{millis} ms"),
             Some(millis) => span(millis),
         };
+        let kind = match table.fragments {
+            0 | 1 => table.kind.clone(),
+            count => format!("{} fragments={count}", table.kind),
+        };
         grid.row([
             cell(&table.name),
-            cell(&table.kind),
+            cell(kind),
             cell(&table.policy),
             cell(&table.owner_down),
             cell(&table.merge),

@@ -85,6 +85,7 @@ impl Epochs {
             epochs.past.first().map_or_else(|| hash_of(now), |past| past.declaration)
         };
         mine.kind == theirs.kind
+            && mine.fragments == theirs.fragments
             && mine.policy.per() == theirs.policy.per()
             && (mine == theirs
                 || first(self, mine) == first(other, theirs)

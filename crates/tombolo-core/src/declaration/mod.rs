@@ -11,7 +11,7 @@ use core::fmt;
 use core::str::FromStr;
 
 /// How a table is declared. Two nodes that declare one name differently refuse each other's table.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Declaration {
     /// The shape of the table.
     pub kind: Kind,
@@ -24,6 +24,24 @@ pub struct Declaration {
     /// After how many milliseconds a record expires that was written without an expiry of its
     /// own; never if none is given.
     pub ttl: Option<u64>,
+    /// Into how many fragments the keys are spread, 1 to [`Declaration::MOST_FRAGMENTS`]; one if
+    /// nothing else is said. Each is locked, synced and acknowledged apart, so that as many threads
+    /// can write at a time; to readers it is one table.
+    pub fragments: u16,
+}
+
+impl Default for Declaration {
+    /// A set of one fragment whose last writer wins, with records that stay.
+    fn default() -> Declaration {
+        Declaration {
+            kind: Kind::default(),
+            policy: Policy::default(),
+            owner_down: OwnerDown::default(),
+            merge: Merge::default(),
+            ttl: None,
+            fragments: 1,
+        }
+    }
 }
 
 /// The shape of a table.
@@ -87,9 +105,23 @@ pub enum DeclarationError {
     /// Nothing would ever be seen.
     #[error("a ttl of 0 would end every record at once; leave it out for records that stay")]
     NoTime,
+    /// There is nothing between none and one, and each fragment has its cost.
+    #[error("a table has 1 to {most} fragments, not {0}", most = Declaration::MOST_FRAGMENTS)]
+    Fragments(u16),
+    /// A peer speaks of a fragment that a table declared so has not.
+    #[error("there is no fragment {fragment} in a table with fragments={of}")]
+    NoFragment {
+        /// The fragment.
+        fragment: u16,
+        /// How many there are, from 0 on.
+        of: u16,
+    },
 }
 
 impl Declaration {
+    /// The most fragments that a table can have.
+    pub const MOST_FRAGMENTS: u16 = 64;
+
     /// Whether it can be kept.
     pub fn check(&self) -> Result<(), DeclarationError> {
         if self.owner_down == OwnerDown::Hide {
@@ -106,6 +138,9 @@ impl Declaration {
         }
         if self.ttl == Some(0) {
             return Err(DeclarationError::NoTime);
+        }
+        if !(1..=Declaration::MOST_FRAGMENTS).contains(&self.fragments) {
+            return Err(DeclarationError::Fragments(self.fragments));
         }
         if self.policy.per().is_some() && self.kind != Kind::Bag {
             return Err(DeclarationError::PerWithoutBag(self.policy.clone()));
@@ -125,7 +160,13 @@ impl fmt::Display for Declaration {
         if self.merge != Merge::Auto {
             write!(f, " merge={}", self.merge)?;
         }
-        self.ttl.map_or(Ok(()), |ttl| write!(f, " ttl={ttl}ms"))
+        if let Some(ttl) = self.ttl {
+            write!(f, " ttl={ttl}ms")?;
+        }
+        if self.fragments != 1 {
+            write!(f, " fragments={}", self.fragments)?;
+        }
+        Ok(())
     }
 }
 

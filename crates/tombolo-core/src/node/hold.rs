@@ -9,6 +9,7 @@
 //! have been down for a moment while a third node connected both. It can be seen from the writes:
 //! if what each had when they met reaches the other without this link, they are in one island.
 
+use super::tables::TableState;
 use super::{Effect, HeldView, Node, Notice, Tables};
 use crate::clock::VersionVector;
 use crate::declaration::Policy;
@@ -133,7 +134,7 @@ impl<T: Tables> Node<T> {
             return;
         };
         self.surroundings.with(id, |table| table.abandon(peer));
-        if held.is_apart() {
+        if held.is_apart() && self.is_first(id) {
             self.effects.push(Effect::Notice(Notice::Rejoined { table: id, peer }));
         }
         if held.stage == Stage::Overruling {
@@ -143,6 +144,23 @@ impl<T: Tables> Node<T> {
         } else {
             self.join(now, peer, id);
         }
+    }
+
+    /// Ends the hold of a peer in every fragment of a table.
+    fn release_all(&mut self, now: Millis, peer: Incarnation, id: TableId) {
+        for id in self.fragments(id).iter() {
+            self.release(now, peer, *id);
+        }
+    }
+
+    /// Whether it is a table's first fragment, which speaks for all where one word is enough.
+    fn is_first(&self, id: TableId) -> bool {
+        self.tables.get(&id).is_some_and(|state| state.fragment == 0)
+    }
+
+    /// Whether any fragment of the table is being filled.
+    fn is_filling(&self, state: &TableState) -> bool {
+        state.fragments.iter().any(|id| self.tables.get(id).is_some_and(TableState::is_filling))
     }
 
     /// A held peer joins us: it has decided, or has found that both are in one island. While this
@@ -158,7 +176,7 @@ impl<T: Tables> Node<T> {
         if held && self.rehearsing && !state.declaration.holds() {
             // The peer does not rehearse, and has to wait all the same.
             self.say_apart(from, id, true);
-        } else if held && (!state.is_filling() || nothing()) {
+        } else if held && (!self.is_filling(state) || nothing()) {
             self.release(now, from, id);
         }
     }
@@ -203,24 +221,35 @@ impl<T: Tables> Node<T> {
         self.compare(now, from, id);
     }
 
-    /// Ends a hold if one of the two has all that the other had when they met. A table that is not
-    /// filled yet joins one peer at a time: it must not be what connects two islands.
+    /// Ends a hold if one of the two has all that the other had when they met, in every fragment. A
+    /// table that is not filled yet joins one peer at a time: it must not be what connects two
+    /// islands.
     fn compare(&mut self, now: Millis, peer: Incarnation, id: TableId) {
-        let Some(state) = self.tables.get(&id) else { return };
-        let Some(held) = state.held.get(&peer) else { return };
-        let Some(theirs) = held.theirs.as_ref().filter(|_| held.stage != Stage::Overruling) else {
-            return;
-        };
-        if state.is_filling() {
-            return;
+        let fragments = self.fragments(id);
+        // Who had nothing may be filled by another island meanwhile: it decides.
+        let (mut had_something, mut covered, mut included) = (false, true, true);
+        for id in fragments.iter() {
+            let Some(state) = self.tables.get(id) else { return };
+            if state.is_filling() {
+                return;
+            }
+            // What was joined has been decided, and the others are about to be.
+            if state.peers.contains_key(&peer) {
+                continue;
+            }
+            let Some(held) = state.held.get(&peer) else { return };
+            let Some(theirs) = held.theirs.as_ref().filter(|_| held.stage != Stage::Overruling)
+            else {
+                return;
+            };
+            had_something |= !theirs.is_empty();
+            self.surroundings.with(*id, |table| {
+                covered &= table.origins().covers_all(theirs);
+                included &= table.reported(peer).is_some_and(|(seen, _)| seen.includes(&held.mine));
+            });
         }
-        let one_island = self.surroundings.with(id, |table| {
-            // Who had nothing may be filled by another island meanwhile: it decides.
-            !theirs.is_empty() && table.origins().covers_all(theirs)
-                || table.reported(peer).is_some_and(|(seen, _)| seen.includes(&held.mine))
-        });
-        if one_island {
-            self.release(now, peer, id);
+        if had_something && covered || included {
+            self.release_all(now, peer, id);
         }
     }
 
@@ -235,19 +264,32 @@ impl<T: Tables> Node<T> {
                 self.tell_standing(peer, id);
             }
             self.compare(now, peer, id);
+            let settled = self.is_settled(now, peer, id);
             let Some(state) = self.tables.get_mut(&id) else { continue };
-            let filling = state.is_filling();
             let Some(held) = state.held.get_mut(&peer) else { continue };
-            let settled = now.since(held.since) >= 3 * self.settings.sync_interval && !filling;
-            if held.stage == Stage::Meeting && held.theirs.is_some() && settled {
+            if held.stage == Stage::Meeting && settled {
                 held.stage = Stage::Apart;
-                self.effects.push(Effect::Notice(Notice::Apart { table: id, peer }));
+                if state.fragment == 0 {
+                    self.effects.push(Effect::Notice(Notice::Apart { table: id, peer }));
+                }
                 self.say_apart(peer, id, false);
                 self.ask_for(now, peer, id, Aim::Look);
             }
             self.look_again(now, peer, id);
             self.yield_or_not(now, peer, id);
         }
+    }
+
+    /// Whether a hold has lasted in every fragment of the table, so that nothing is left to be
+    /// heard that would end it.
+    fn is_settled(&self, now: Millis, peer: Incarnation, id: TableId) -> bool {
+        self.fragments(id).iter().filter_map(|id| self.tables.get(id)).all(|state| {
+            let lasts = |held: &Held| {
+                held.theirs.is_some() && now.since(held.since) >= 3 * self.settings.sync_interval
+            };
+            let held = state.held.get(&peer);
+            !state.is_filling() && held.map_or(state.peers.contains_key(&peer), lasts)
+        })
     }
 
     /// Asks again for a look whose answer broke off.
@@ -326,20 +368,29 @@ impl<T: Tables> Node<T> {
         if state.declaration.policy != Policy::YieldIsland {
             return;
         }
-        let Some(held) = state.held.get(&peer).filter(|held| held.stage == Stage::Apart) else {
-            return;
-        };
-        let (Some((preview, _)), Some(theirs)) = (&held.preview, &held.island) else { return };
-        if preview.conflicts == 0 {
-            self.release(now, peer, id);
+        let Some(held) = state.held.get(&peer) else { return };
+        let Some(theirs) = held.island.clone() else { return };
+        let long = now.since(held.since) >= 10 * self.settings.sync_interval;
+        // All fragments follow one word, so all must have been looked at.
+        let fragments = self.fragments(id);
+        let mut conflicts = 0;
+        for state in fragments.iter().filter_map(|id| self.tables.get(id)) {
+            if state.peers.contains_key(&peer) {
+                continue;
+            }
+            let held = state.held.get(&peer).filter(|held| held.stage == Stage::Apart);
+            let Some((preview, _)) = held.and_then(|held| held.preview.as_ref()) else { return };
+            conflicts += preview.conflicts;
+        }
+        if conflicts == 0 {
+            self.release_all(now, peer, id);
             return;
         }
         let mine = self.island(id);
         // One node speaks for its island, and another if that one does not reach the peer.
         let leads = mine.1 == self.settings.id.name;
-        let long = now.since(held.since) >= 10 * self.settings.sync_interval;
-        if mine > *theirs && (leads || long) {
-            self.speak(now, peer, id);
+        if mine > theirs && (leads || long) {
+            fragments.iter().for_each(|id| self.speak(now, peer, *id));
         }
     }
 
@@ -384,13 +435,12 @@ impl<T: Tables> Node<T> {
     }
 
     fn held_of(&self, name: &str) -> Result<Vec<(TableId, Incarnation)>, HoldError> {
-        let id = TableId::of(name);
-        let state = self.tables.get(&id).filter(|state| state.name == name);
+        let state = self.tables.get(&TableId::of(name)).filter(|state| state.name == name);
         let state = state.ok_or_else(|| HoldError::Unknown(name.into()))?;
-        if state.held.is_empty() {
-            return Err(HoldError::NothingHeld(name.into()));
-        }
-        Ok(state.held.keys().map(|peer| (id, *peer)).collect())
+        let fragments = state.fragments.iter().filter_map(|id| Some((id, self.tables.get(id)?)));
+        let held = fragments.flat_map(|(id, state)| state.held.keys().map(|peer| (*id, *peer)));
+        let held: Vec<_> = held.collect();
+        if held.is_empty() { Err(HoldError::NothingHeld(name.into())) } else { Ok(held) }
     }
 
     /// Whether every table is kept apart from islands that come back.

@@ -12,6 +12,7 @@ mod view;
 
 pub use hold::HoldError;
 pub use sync::Answer;
+pub use tables::Tables;
 pub use view::{HeldView, LinkView, TableView};
 
 use crate::declaration::{Declaration, DeclarationError, Epochs};
@@ -20,7 +21,6 @@ use crate::id::{Incarnation, NodeId, TableId};
 use crate::members::{Member, MemberState, Members};
 use crate::message::Message;
 use crate::serial::{Reply, Request, RequestId};
-use crate::store::Store;
 use crate::table::{Lone, SyncReport, Table};
 use crate::time::Millis;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -29,19 +29,6 @@ use alloc::vec::Vec;
 use dial::Dials;
 use serial::Pending;
 use tables::TableState;
-
-/// What the node machine needs of its surroundings: the tables, each behind whatever lock they
-/// have there.
-pub trait Tables {
-    /// Where the tables keep their records.
-    type Store: Store;
-
-    /// Makes an empty table.
-    fn create(&mut self, id: TableId, name: &str, declaration: &Declaration, epochs: &Epochs);
-
-    /// Runs a short step on a table that was created.
-    fn with<R>(&self, id: TableId, step: impl FnOnce(&mut Table<Self::Store>) -> R) -> R;
-}
 
 /// Who this node is, and its intervals in milliseconds.
 #[derive(Clone, Debug)]

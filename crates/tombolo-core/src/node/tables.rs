@@ -2,23 +2,53 @@
 
 use super::hold::Held;
 use super::serial::Leadership;
-use super::{Effect, Node, Notice, Tables};
+use super::{Effect, Node, Notice};
 use crate::clock::VersionVector;
-use crate::declaration::{Declaration, Epochs, OwnerDown};
+use crate::declaration::{Declaration, DeclarationError, Epochs, OwnerDown};
 use crate::error::{DeclarationMismatch, DeclareError};
+use crate::fragment;
 use crate::id::{Incarnation, TableId};
 use crate::message::Message;
-use crate::table::Aim;
+use crate::store::Store;
+use crate::table::{Aim, Table};
 use crate::time::Millis;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// A table as the node knows it.
+/// What the node machine needs of its surroundings: the tables, each behind whatever lock they
+/// have there.
+pub trait Tables {
+    /// Where the tables keep their records.
+    type Store: Store;
+
+    /// Makes an empty fragment of the table called `name`; an ordinary table has but fragment 0.
+    /// Of several fragments the first is made last.
+    fn create(
+        &mut self,
+        id: TableId,
+        name: &str,
+        fragment: u16,
+        declaration: &Declaration,
+        epochs: &Epochs,
+    );
+
+    /// Runs a short step on a table that was created.
+    fn with<R>(&self, id: TableId, step: impl FnOnce(&mut Table<Self::Store>) -> R) -> R;
+}
+
+/// A table, or a fragment of one, as the node knows it. The fragments of a table are always
+/// declared equally here, are altered in one step, and open in one.
 #[derive(Debug)]
 pub(super) struct TableState {
+    /// The name of the table, whichever fragment it is.
     pub(super) name: String,
+    /// Which fragment it is.
+    pub(super) fragment: u16,
+    /// The ids of all fragments of the table, its own included.
+    pub(super) fragments: Arc<[TableId]>,
     pub(super) declaration: Declaration,
     pub(super) epochs: Epochs,
     pub(super) created: Millis,
@@ -48,9 +78,17 @@ pub(super) struct TableState {
 }
 
 impl TableState {
-    fn new(name: String, declaration: Declaration, epochs: Epochs, now: Millis) -> TableState {
+    fn new(
+        name: String,
+        (fragment, fragments): (u16, Arc<[TableId]>),
+        declaration: Declaration,
+        epochs: Epochs,
+        now: Millis,
+    ) -> TableState {
         TableState {
             name,
+            fragment,
+            fragments,
             declaration,
             epochs,
             created: now,
@@ -72,7 +110,7 @@ impl TableState {
     /// The table as it is declared here, to tell a peer.
     pub(super) fn declare(&self) -> Message {
         Message::Declare {
-            name: self.name.clone(),
+            name: fragment::fragment_name(&self.name, self.fragment),
             declaration: self.declaration.clone(),
             epochs: self.epochs.clone(),
         }
@@ -171,29 +209,34 @@ impl<T: Tables> Node<T> {
             }
             return Ok((id, core::mem::take(&mut self.effects)));
         }
-        self.add_table(now, id, name.into(), declaration, Epochs::default());
+        self.add_table(now, name, &declaration, &Epochs::default());
         self.open_tables(now);
         Ok((id, core::mem::take(&mut self.effects)))
     }
 
-    /// Makes a table and declares it to every peer.
-    fn add_table(
-        &mut self,
-        now: Millis,
-        id: TableId,
-        name: String,
-        declaration: Declaration,
-        epochs: Epochs,
-    ) {
-        self.surroundings.create(id, &name, &declaration, &epochs);
-        let awaited = self.members.awaited();
-        self.surroundings.with(id, |table| table.set_members(awaited));
-        let state = TableState::new(name, declaration, epochs, now);
-        for to in self.links.keys() {
-            self.effects.push(Effect::Send { to: *to, message: state.declare() });
+    /// Makes a table, all its fragments at once, and declares them to every peer.
+    fn add_table(&mut self, now: Millis, name: &str, declaration: &Declaration, epochs: &Epochs) {
+        let ids = |fragment| TableId::of_fragment(name, fragment);
+        let fragments: Arc<[TableId]> = (0..declaration.fragments).map(ids).collect();
+        // Whoever finds the first finds all.
+        for (fragment, id) in (0..declaration.fragments).zip(fragments.iter().copied()).rev() {
+            self.surroundings.create(id, name, fragment, declaration, epochs);
+            let awaited = self.members.awaited();
+            self.surroundings.with(id, |table| table.set_members(awaited));
+            let place = (fragment, Arc::clone(&fragments));
+            let (declaration, epochs) = (declaration.clone(), epochs.clone());
+            let state = TableState::new(name.into(), place, declaration, epochs, now);
+            for to in self.links.keys() {
+                self.effects.push(Effect::Send { to: *to, message: state.declare() });
+            }
+            self.tables.insert(id, state);
+            self.show_owners(id);
         }
-        self.tables.insert(id, state);
-        self.show_owners(id);
+    }
+
+    /// All fragments of a table, this one included.
+    pub(super) fn fragments(&self, id: TableId) -> Arc<[TableId]> {
+        self.tables.get(&id).map_or_else(|| Arc::from([]), |state| Arc::clone(&state.fragments))
     }
 
     /// Tells a table whose records are to be seen.
@@ -218,39 +261,57 @@ impl<T: Tables> Node<T> {
         declaration: Declaration,
         epochs: Epochs,
     ) {
-        let id = TableId::of(&name);
+        let (base, fragment) = fragment::split(&name);
         let peer = self.links.get(&from).map_or_else(String::new, |link| link.peer.name.clone());
         // A peer of another version may say what this one would not.
-        if let Err(error) = declaration.check() {
-            let refused = Notice::Refused { table: name, peer, error };
+        let exists = fragment < declaration.fragments;
+        let error = DeclarationError::NoFragment { fragment, of: declaration.fragments };
+        if let Err(error) = declaration.check().and(if exists { Ok(()) } else { Err(error) }) {
+            let refused = Notice::Refused { table: base.into(), peer, error };
             self.effects.push(Effect::Notice(refused));
             return;
         }
-        if !self.tables.contains_key(&id) {
-            self.add_table(now, id, name.clone(), declaration.clone(), epochs.clone());
-            let adopted = Notice::Adopted { table: name.clone(), peer: peer.clone() };
+        let home = TableId::of(base);
+        if !self.tables.contains_key(&home) {
+            self.add_table(now, base, &declaration, &epochs);
+            let adopted = Notice::Adopted { table: base.into(), peer: peer.clone() };
             self.effects.push(Effect::Notice(adopted));
         }
-        let state = self.tables.get_mut(&id).expect("it was added above");
-        let kin = state.epochs.is_kin(&state.declaration, &epochs, &declaration);
-        if !kin || state.name != name {
-            state.mismatches.insert(from, declaration.clone());
-            let mismatch = DeclarationMismatch {
-                table: state.name.clone(),
-                peer,
-                ours: state.declaration.clone(),
-                theirs: declaration,
-            };
-            self.effects.push(Effect::Notice(Notice::Mismatch(mismatch)));
+        let Some(known) = self.tables.get(&home) else { return };
+        let kin = known.epochs.is_kin(&known.declaration, &epochs, &declaration);
+        if !kin || known.name != base {
+            self.on_mismatch(from, home, peer, declaration, fragment == 0);
             return;
         }
-        state.mismatches.remove(&from);
-        if epochs.outlasts(&declaration, &state.epochs, &state.declaration) {
-            self.adopt(id, declaration, epochs, Some(from));
+        if epochs.outlasts(&declaration, &known.epochs, &known.declaration) {
+            self.adopt(home, &declaration, &epochs, Some(from));
         }
-        let state = &self.tables[&id];
+        let id = TableId::of(&name);
+        let Some(state) = self.tables.get_mut(&id) else { return };
+        state.mismatches.remove(&from);
         if !state.peers.contains_key(&from) && !state.held.contains_key(&from) {
             self.meet(now, from, id);
+        }
+    }
+
+    /// A peer declares a table otherwise: nothing of any fragment passes between the two.
+    fn on_mismatch(
+        &mut self,
+        from: Incarnation,
+        home: TableId,
+        peer: String,
+        theirs: Declaration,
+        tell: bool,
+    ) {
+        for id in self.fragments(home).iter() {
+            let Some(state) = self.tables.get_mut(id) else { continue };
+            state.mismatches.insert(from, theirs.clone());
+            if tell && *id == home {
+                let (table, ours) = (state.name.clone(), state.declaration.clone());
+                let mismatch =
+                    DeclarationMismatch { table, peer: peer.clone(), ours, theirs: theirs.clone() };
+                self.effects.push(Effect::Notice(Notice::Mismatch(mismatch)));
+            }
         }
     }
 
@@ -327,23 +388,28 @@ impl<T: Tables> Node<T> {
         if !self.started {
             return;
         }
-        let mut open = Vec::new();
-        for (id, state) in self.tables.iter().filter(|(_, state)| !state.writable) {
-            let silent = self.is_silent(state, now);
-            // Nobody to be filled from: no peer was ever met, all that are linked declare it
-            // otherwise, or the link broke before the first sync was over and nobody came back.
-            let nobody = state.peers.is_empty()
-                && (!self.links.is_empty()
-                    || self
-                        .apart_since
-                        .is_none_or(|since| now.since(since) >= self.settings.patience));
-            if !silent && (state.synced || nobody) {
-                open.push(*id);
+        let closed = self.tables.values().filter(|state| state.fragment == 0 && !state.writable);
+        let ready = closed.filter(|first| {
+            let mut fragments = first.fragments.iter().filter_map(|id| self.tables.get(id));
+            fragments.all(|state| self.may_open(state, now))
+        });
+        let ready: Vec<Arc<[TableId]>> = ready.map(|first| Arc::clone(&first.fragments)).collect();
+        // Whoever finds the first writable finds all so.
+        for id in ready.iter().flat_map(|fragments| fragments.iter().rev()) {
+            if let Some(state) = self.tables.get_mut(id) {
+                state.writable = true;
+                self.effects.push(Effect::Writable { table: *id });
             }
         }
-        for table in open {
-            self.tables.get_mut(&table).expect("it was there above").writable = true;
-            self.effects.push(Effect::Writable { table });
-        }
+    }
+
+    fn may_open(&self, state: &TableState, now: Millis) -> bool {
+        let silent = self.is_silent(state, now);
+        // Nobody to be filled from: no peer was ever met, all that are linked declare it otherwise,
+        // or the link broke before the first sync was over and nobody came back.
+        let nobody = state.peers.is_empty()
+            && (!self.links.is_empty()
+                || self.apart_since.is_none_or(|since| now.since(since) >= self.settings.patience));
+        !silent && (state.synced || nobody)
     }
 }

@@ -20,10 +20,12 @@ pub struct LinkView {
 /// A table as the node knows it; its contents are asked of the table itself.
 #[derive(Clone, Debug)]
 pub struct TableView {
-    /// Its id.
+    /// Its id, or that of the fragment.
     pub id: TableId,
-    /// Its name.
+    /// Its name, whichever fragment it is.
     pub name: String,
+    /// Which of its fragments it is, from 0 on; an ordinary table has only that one.
+    pub fragment: u16,
     /// How it is declared here.
     pub declaration: Declaration,
     /// Whether it may be written.
@@ -58,11 +60,12 @@ impl<T: Tables> Node<T> {
         links.map(|link| LinkView { peer: link.peer.clone(), since: link.since }).collect()
     }
 
-    /// The tables.
+    /// The tables, each fragment for itself.
     pub fn table_views(&self) -> Vec<TableView> {
         let views = self.tables.iter().map(|(id, state)| TableView {
             id: *id,
             name: state.name.clone(),
+            fragment: state.fragment,
             declaration: state.declaration.clone(),
             writable: state.writable,
             missing: state.missing(self.links.keys().copied()).collect(),

@@ -36,6 +36,7 @@ pub fn declared(words: &[&str]) -> Declaration {
             ("policy", policy) => declaration.policy = policy.parse().expect(known),
             ("owner_down", choice) => declaration.owner_down = choice.parse().expect(known),
             ("merge", choice) => declaration.merge = choice.parse().expect(known),
+            ("fragments", count) => declaration.fragments = count.parse().expect(known),
             ("ttl", span) => declaration.ttl = Some(number(span)),
             _ => panic!("`{word}` is no word of a declaration"),
         }

@@ -42,7 +42,14 @@ pub struct Memory {
 impl Tables for Memory {
     type Store = BTreeStore;
 
-    fn create(&mut self, id: TableId, _name: &str, declaration: &Declaration, epochs: &Epochs) {
+    fn create(
+        &mut self,
+        id: TableId,
+        _name: &str,
+        _fragment: u16,
+        declaration: &Declaration,
+        epochs: &Epochs,
+    ) {
         let (store, limits) = (BTreeStore::default(), Limits::default());
         let table = Table::new(self.me, store, limits, declaration, epochs.clone());
         self.tables.get_mut().insert(id, table);

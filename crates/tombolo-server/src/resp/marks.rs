@@ -13,7 +13,7 @@ struct Mark {
     end: usize,
     /// Which of the session's written tables.
     slot: usize,
-    /// The latest write of the command.
+    /// The latest write of the command, there.
     receipt: Receipt,
 }
 
@@ -28,7 +28,7 @@ impl Marks {
 
     /// Notes that the reply from `start` on answers the writes that the session has just made.
     pub(crate) fn note(&mut self, session: &mut Session, start: usize, reply: &Reply) {
-        if let Some((slot, receipt)) = session.take_written() {
+        while let Some((slot, receipt)) = session.take_written() {
             self.0.push(Mark { start, end: reply.len(), slot, receipt });
         }
     }
@@ -49,6 +49,10 @@ impl Marks {
         let mut rebuilt = Reply::new(reply.protocol);
         let mut copied = 0;
         for mark in &self.0 {
+            if mark.start < copied {
+                // Another fragment that the command wrote to had it refused.
+                continue;
+            }
             let table = session.written_table(mark.slot);
             let asked = table.acknowledged(mark.receipt, settings.ack, Duration::ZERO).await;
             if let Err(lacking) = asked {

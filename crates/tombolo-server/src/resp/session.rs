@@ -7,7 +7,7 @@ use tombolo::{Kind, RawTable, Receipt, WriteError};
 
 use super::{registry::Card, shared::Shared};
 
-/// A table that this connection has written to.
+/// A table that this connection has written to, or one of several fragments of it.
 struct Written {
     table: RawTable,
     latest: Receipt,
@@ -25,10 +25,12 @@ pub(crate) struct Session {
     /// The number of the latest command, for CLIENT LIST.
     pub(crate) command: u16,
     written: Vec<Written>,
-    /// Where the selected table is in `written`, once it has been written to.
+    /// Where the fragment of the selected table that was written last is in `written`.
     slot: Option<usize>,
     /// The latest write of the command that is being executed.
     fresh: Option<Receipt>,
+    /// Its latest writes to other fragments of the selected table.
+    others: Vec<Receipt>,
     /// The table of that write, if it is not the selected one.
     elsewhere: Option<RawTable>,
     /// Where the table of this connection's latest write is in `written`.
@@ -50,6 +52,7 @@ impl Session {
             written: Vec::new(),
             slot: None,
             fresh: None,
+            others: Vec::new(),
             elsewhere: None,
             latest: None,
         }
@@ -57,7 +60,7 @@ impl Session {
 
     pub(crate) fn select(&mut self, table: RawTable) {
         self.card.details().table = table.name().to_owned();
-        self.slot = self.place_of(&table);
+        self.slot = None;
         self.kind = table.kind();
         self.table = table;
     }
@@ -84,7 +87,12 @@ impl Session {
 
     /// Notes a write to the selected table, whose reply must wait for its acknowledgement.
     pub(crate) fn wrote(&mut self, receipt: Receipt) {
-        self.fresh = Some(receipt);
+        if let Some(before) = self.fresh.replace(receipt)
+            && before.fragment() != receipt.fragment()
+        {
+            self.others.retain(|other| other.fragment() != receipt.fragment());
+            self.others.push(before);
+        }
     }
 
     /// Notes a write to any table.
@@ -94,17 +102,21 @@ impl Session {
     }
 
     /// The latest write of the command that has just been executed, and the place of its table.
+    /// Each fragment that the command wrote to has one; they are given out one after the other.
     pub(crate) fn take_written(&mut self) -> Option<(usize, Receipt)> {
-        let receipt = self.fresh.take()?;
-        let slot = match self.elsewhere.take() {
-            Some(table) => self.place_of(&table).unwrap_or_else(|| self.place_for(table, receipt)),
-            None => match self.slot {
-                Some(slot) => slot,
-                None => {
-                    let slot = self.place_for(self.table.clone(), receipt);
-                    *self.slot.insert(slot)
-                }
-            },
+        let (receipt, elsewhere) = match self.others.pop() {
+            Some(other) => (other, None),
+            None => (self.fresh.take()?, self.elsewhere.take()),
+        };
+        let slot = match elsewhere {
+            Some(table) => self.place_for(table, receipt),
+            None => {
+                let is_place =
+                    |slot: &usize| self.written[*slot].latest.fragment() == receipt.fragment();
+                let known = self.slot.filter(is_place);
+                let slot = known.unwrap_or_else(|| self.place_for(self.table.clone(), receipt));
+                *self.slot.insert(slot)
+            }
         };
         self.written[slot].latest = receipt;
         self.written[slot].awaited = true;
@@ -112,13 +124,15 @@ impl Session {
         Some((slot, receipt))
     }
 
-    fn place_of(&self, table: &RawTable) -> Option<usize> {
-        self.written.iter().position(|written| written.table.name() == table.name())
-    }
-
+    /// Where what was written is in `written`.
     fn place_for(&mut self, table: RawTable, latest: Receipt) -> usize {
-        self.written.push(Written { table, latest, awaited: true });
-        self.written.len() - 1
+        let known = self.written.iter().position(|written| {
+            written.table.name() == table.name() && written.latest.fragment() == latest.fragment()
+        });
+        known.unwrap_or_else(|| {
+            self.written.push(Written { table, latest, awaited: true });
+            self.written.len() - 1
+        })
     }
 
     /// This connection's latest write of all, and its table.
@@ -131,14 +145,15 @@ impl Session {
         &self.written[slot].table
     }
 
-    /// The next table with a write that must be waited for; each is given out once.
+    /// The next table, or fragment of one, with a write that must be waited for; each is given out
+    /// once.
     pub(crate) fn next_awaited(&mut self) -> Option<(&RawTable, Receipt)> {
         let written = self.written.iter_mut().find(|written| written.awaited)?;
         written.awaited = false;
         Some((&written.table, written.latest))
     }
 
-    /// This connection's latest write to every table it has written to.
+    /// This connection's latest write to every table it has written to, and every fragment of it.
     pub(crate) fn latest_writes(&self) -> impl Iterator<Item = (&RawTable, Receipt)> {
         self.written.iter().map(|written| (&written.table, written.latest))
     }

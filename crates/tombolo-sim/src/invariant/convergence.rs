@@ -28,8 +28,11 @@ pub(super) fn check<S: Store + Default>(world: &World<S>) -> Checked {
         }
     }
     let Some(first) = alive.first() else { return Ok(()) };
-    for number in 0..world.config.tables.len() {
-        let table = TableId::of(&World::<S>::table_name(number));
+    let fragments = world.config.tables.iter().enumerate().flat_map(|(number, declaration)| {
+        let name = World::<S>::table_name(number);
+        (0..declaration.fragments).map(move |fragment| TableId::of_fragment(&name, fragment))
+    });
+    for table in fragments {
         let expected = content(world, *first, table);
         for other in &alive[1..] {
             let found = content(world, *other, table);

@@ -299,8 +299,14 @@ fn declaration() -> impl Strategy<Value = Declaration> {
     let owner_down = prop_oneof![Just(OwnerDown::Keep), Just(OwnerDown::Hide)];
     let merge = prop_oneof![Just(Merge::Auto), Just(Merge::Hold)];
     let ttl = option::of(number().prop_map(|ttl| ttl.max(1)));
-    (kind, policy(), owner_down, merge, ttl).prop_map(|(kind, policy, owner_down, merge, ttl)| {
-        Declaration { kind, policy, owner_down, merge, ttl }
+    let parts = (kind, policy(), owner_down, merge, ttl, any::<u16>());
+    parts.prop_map(|(kind, policy, owner_down, merge, ttl, fragments)| Declaration {
+        kind,
+        policy,
+        owner_down,
+        merge,
+        ttl,
+        fragments,
     })
 }
 

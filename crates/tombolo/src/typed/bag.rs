@@ -6,6 +6,7 @@ use super::pending::{Insert, Options, Write, write};
 use super::walk::{Decode, Iter, Range, Source};
 use super::write::check_all;
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
+use crate::fragments::LastWrites;
 use crate::clock::now;
 use crate::composite;
 use crate::dump::DumpError;
@@ -118,9 +119,9 @@ where
             encoded,
             |raw, objects, expires| {
                 check_all(raw, objects.iter().map(|(key, object)| raw.object_size(key, object)))?;
-                let mut last = None;
+                let mut last = LastWrites::default();
                 for (key, object) in objects {
-                    last = Some(raw.add(&key, &object, expires)?);
+                    last.note(raw.add(&key, &object, expires)?);
                 }
                 Ok((last, ()))
             },
@@ -139,7 +140,7 @@ where
             &self.raw,
             self.options(),
             self.codec.key(key),
-            |raw, key, _| Ok((raw.delete(&key)?, ())),
+            |raw, key, _| Ok((raw.delete(&key)?.into(), ())),
             |acked, ()| acked,
         )
     }
@@ -172,9 +173,9 @@ where
             encoded,
             |raw, objects, _| {
                 check_all(raw, objects.iter().map(|(key, object)| raw.object_size(key, object)))?;
-                let mut last = None;
+                let mut last = LastWrites::default();
                 for (key, object) in objects {
-                    last = raw.delete_object(&key, &object)?.or(last);
+                    raw.delete_object(&key, &object)?.into_iter().for_each(|receipt| last.note(receipt));
                 }
                 Ok((last, ()))
             },

@@ -1,8 +1,9 @@
 //! Writes as futures.
 
 use super::error::{EncodeError, InsertError};
-use crate::acknowledged::{Ack, Acked, Receipt};
+use crate::acknowledged::{Ack, Acked};
 use crate::clock::now;
+use crate::fragments::LastWrites;
 use crate::raw::RawTable;
 use std::future::Future;
 use std::pin::Pin;
@@ -204,7 +205,7 @@ impl<T> Future for Insert<T> {
 }
 
 /// A write of what was `encoded`, made by `apply` in one go: it is given when values expire, and
-/// returns the receipt of the last write, if there was one. `done` makes the result of it.
+/// returns what it wrote last. `done` makes the result of it.
 pub(super) fn write<E, R, T>(
     raw: &RawTable,
     options: Options,
@@ -220,14 +221,11 @@ where
     Write::new(options, move |options| async move {
         let encoded = encoded?;
         raw.writable().await?;
-        let (receipt, result) = apply(&raw, encoded, options.expires())?;
-        let acked = match receipt {
-            None => Acked::default(),
-            Some(receipt) => raw.acknowledged(receipt, options.ack, options.timeout).await?,
-        };
+        let (writes, result) = apply(&raw, encoded, options.expires())?;
+        let acked = raw.all_acknowledged(&writes, options.ack, options.timeout).await?;
         Ok(done(acked, result))
     })
 }
 
-/// The receipt of the last write of several, if any was made, and what else came of it.
-pub(super) type Applied<R> = Result<(Option<Receipt>, R), InsertError>;
+/// The last of what was written, and what else came of it.
+pub(super) type Applied<R> = Result<(LastWrites, R), InsertError>;

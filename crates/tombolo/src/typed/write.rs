@@ -5,6 +5,7 @@ use super::codec::Encoded;
 use super::error::{DecodeError, EncodeError};
 use super::pending::{Insert, Write, write};
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
+use crate::fragments::LastWrites;
 use crate::raw::{Change, RawTable, WriteError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +47,7 @@ where
             &self.raw,
             self.options(),
             encoded,
-            |raw, (key, value), expires| Ok((Some(raw.put(&key, &value, expires)?), ())),
+            |raw, (key, value), expires| Ok((Some(raw.put(&key, &value, expires)?).into(), ())),
             |acked, ()| acked,
         ))
     }
@@ -83,9 +84,9 @@ where
             encoded,
             |raw, records, expires| {
                 check_all(raw, records.iter().map(|(key, value)| key.len() + value.len()))?;
-                let mut last = None;
+                let mut last = LastWrites::default();
                 for (key, value) in records {
-                    last = Some(raw.put(&key, &value, expires)?);
+                    last.note(raw.put(&key, &value, expires)?);
                 }
                 Ok((last, ()))
             },
@@ -126,10 +127,11 @@ where
             self.options(),
             encoded,
             |raw, (key, value), expires| {
-                Ok(raw.decide(&key, |held| {
+                let (receipt, held) = raw.decide(&key, |held| {
                     let held = held.map(|held| held.value.to_vec());
                     (Change::Put { value, expires }, held)
-                })?)
+                })?;
+                Ok((receipt.into(), held))
             },
             move |acked, held| {
                 let previous = held.map(|held| codec.decode_value(&held)).transpose();
@@ -165,7 +167,7 @@ where
             &self.raw,
             self.options(),
             self.codec.key(key),
-            |raw, key, _| Ok((raw.delete(&key)?, ())),
+            |raw, key, _| Ok((raw.delete(&key)?.into(), ())),
             |acked, ()| acked,
         )
     }
@@ -184,9 +186,9 @@ where
             encoded,
             |raw, keys, _| {
                 check_all(raw, keys.iter().map(Vec::len))?;
-                let mut last = None;
+                let mut last = LastWrites::default();
                 for key in keys {
-                    last = raw.delete(&key)?.or(last);
+                    raw.delete(&key)?.into_iter().for_each(|receipt| last.note(receipt));
                 }
                 Ok((last, ()))
             },
@@ -243,13 +245,13 @@ where
             encoded,
             |raw, records, _| {
                 check_all(raw, records.iter().map(|(key, _)| key.len()))?;
-                let mut last = None;
+                let mut last = LastWrites::default();
                 for (key, value) in records {
                     let (deleted, ()) = raw.decide(&key, |held| {
                         let same = held.is_some_and(|held| held.value == value);
                         (if same { Change::Delete } else { Change::Keep }, ())
                     })?;
-                    last = deleted.or(last);
+                    deleted.into_iter().for_each(|receipt| last.note(receipt));
                 }
                 Ok((last, ()))
             },
@@ -288,10 +290,11 @@ where
             self.options(),
             self.codec.key(key),
             |raw, key, expires| {
-                Ok(raw.decide(&key, |held| match held {
+                let (receipt, ()) = raw.decide(&key, |held| match held {
                     Some(held) => (Change::Put { value: held.value.to_vec(), expires }, ()),
                     None => (Change::Keep, ()),
-                })?)
+                })?;
+                Ok((receipt.into(), ()))
             },
             |acked, ()| acked,
         );

@@ -3,6 +3,7 @@
 mod answers;
 mod common;
 mod dumps;
+mod fragments;
 mod healing;
 mod inherited;
 mod joins;

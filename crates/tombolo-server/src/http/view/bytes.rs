@@ -35,7 +35,8 @@ pub struct WrittenView {
 impl WrittenView {
     pub(crate) fn new(receipt: Receipt) -> Self {
         let origin = format!("{:016x}", receipt.origin());
-        Self { receipt: ReceiptView { origin, sequence: receipt.sequence() } }
+        let (fragment, sequence) = (receipt.fragment(), receipt.sequence());
+        Self { receipt: ReceiptView { origin, fragment, sequence } }
     }
 }
 
@@ -44,6 +45,8 @@ impl WrittenView {
 pub struct ReceiptView {
     /// The process that wrote, 16 hexadecimal digits.
     pub origin: String,
-    /// Which of its writes to the table it is, from 1 on.
+    /// Which fragment of the table was written, from 0 on.
+    pub fragment: u16,
+    /// Which of its writes to the fragment it is, from 1 on.
     pub sequence: u64,
 }

@@ -52,6 +52,7 @@ pub(in crate::http) struct DeclareQuery {
     pub(in crate::http) owner_down: Option<String>,
     pub(in crate::http) merge: Option<String>,
     pub(in crate::http) ttl_ms: Option<u64>,
+    pub(in crate::http) fragments: Option<u16>,
 }
 
 /// A table that something is done to.

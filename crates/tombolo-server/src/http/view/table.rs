@@ -34,6 +34,8 @@ pub struct TableView {
     pub merge: String,
     /// After how many milliseconds a record expires that has no expiry of its own.
     pub ttl_ms: Option<u64>,
+    /// Into how many fragments the keys are spread.
+    pub fragments: u16,
     /// How often the table was altered.
     pub epoch: u8,
     /// Live records.
@@ -81,6 +83,7 @@ impl TableView {
             owner_down: declaration.owner_down.to_string(),
             merge: declaration.merge.to_string(),
             ttl_ms: declaration.ttl,
+            fragments: declaration.fragments,
             epoch: table.epoch,
             records: table.records,
             tombstones: table.tombstones,

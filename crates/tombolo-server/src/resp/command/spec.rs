@@ -214,7 +214,7 @@ pub(crate) const COMMANDS: &[Spec] = &[
         sub("tombolo|tables", 2, 0, "", "The tables.", tables::list),
         sub("tombolo|create", -3, 0,
             "name [KIND set|ordered_set|bag] [POLICY policy] [OWNER_DOWN keep|hide] \
-             [MERGE auto|hold] [TTL milliseconds]",
+             [MERGE auto|hold] [TTL milliseconds] [FRAGMENTS count]",
             "Creates a table on every node.", tables::create),
         sub("tombolo|alter", -3, 0,
             "name [POLICY policy] [OWNER_DOWN keep|hide] [MERGE auto|hold] [TTL milliseconds|0]",

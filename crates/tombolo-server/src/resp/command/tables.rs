@@ -210,7 +210,7 @@ pub(crate) fn alter(session: &mut Session, args: Args<'_>, reply: &mut Reply) ->
 }
 
 /// What CREATE and ALTER take.
-const OPTIONS: &str = "KIND, POLICY, OWNER_DOWN, MERGE or TTL, each with a value";
+const OPTIONS: &str = "KIND, POLICY, OWNER_DOWN, MERGE, TTL or FRAGMENTS, each with a value";
 
 fn parse_said(args: Args<'_>) -> Result<Said, Failure> {
     let mut said = Said::default();
@@ -221,12 +221,13 @@ fn parse_said(args: Args<'_>) -> Result<Said, Failure> {
             b"policy" => Some(Part::Policy),
             b"owner_down" => Some(Part::OwnerDown),
             b"merge" => Some(Part::Merge),
-            b"ttl" => None,
+            b"ttl" | b"fragments" => None,
             _ => return Err(Failure::option(word, OPTIONS)),
         };
         let value = words.next().ok_or_else(|| Failure::option(word, OPTIONS))?;
         match part {
-            None => said.ttl = Some(parse_ttl(value)?),
+            None if word.eq_ignore_ascii_case(b"ttl") => said.ttl = Some(parse_ttl(value)?),
+            None => said.fragments = Some(parse_fragments(value)?),
             Some(part) => {
                 let value = String::from_utf8_lossy(value);
                 said.say(part, &value).map_err(|error| Failure::Other(format!("ERR {error}")))?;
@@ -242,6 +243,15 @@ fn parse_ttl(value: &[u8]) -> Result<u64, Failure> {
     let refused = || format!("ERR TTL '{value}' is not a number of milliseconds");
     let millis = millis.ok_or_else(|| Failure::Other(refused()))?;
     declare::check_ttl(millis).map_err(|text| Failure::Other(format!("ERR {text}")))
+}
+
+/// How many are too many is said by whoever declares.
+fn parse_fragments(value: &[u8]) -> Result<u16, Failure> {
+    let count = parse_i64(value).and_then(|count| u16::try_from(count).ok());
+    let value = quoted(value, 128);
+    count.ok_or_else(|| {
+        Failure::Other(format!("ERR FRAGMENTS '{value}' is not a number of fragments"))
+    })
 }
 
 pub(crate) async fn create_now(
@@ -267,11 +277,11 @@ mod tests {
         assert_eq!(parsed("tombolo create sessions").0, "sessions");
         let (name, declaration) = parsed(
             "tombolo create a.b policy LAST_VERSION(/V,per=/Id) kind Bag MERGE hold \
-             owner_down HIDE TTL 60000",
+             owner_down HIDE TTL 60000 Fragments 8",
         );
         assert_eq!(name, "a.b");
-        let text =
-            "kind=bag policy=last_version(/V,per=/Id) owner_down=hide merge=hold ttl=60000ms";
+        let text = "kind=bag policy=last_version(/V,per=/Id) owner_down=hide merge=hold \
+             ttl=60000ms fragments=8";
         assert_eq!(declaration.to_string(), text);
     }
 
@@ -288,7 +298,9 @@ mod tests {
             ("tombolo create a owner_down hide", "declare policy=newest"),
             ("tombolo create a policy last_modified(per=/id)", "only kind=bag has"),
             ("tombolo create a kind", "syntax error at 'kind'"),
-            ("tombolo create a foo bar", "KIND, POLICY, OWNER_DOWN, MERGE or TTL"),
+            ("tombolo create a foo bar", "KIND, POLICY, OWNER_DOWN, MERGE, TTL or FRAGMENTS"),
+            ("tombolo create a fragments 0", "a table has 1 to 64 fragments, not 0"),
+            ("tombolo create a fragments many", "FRAGMENTS 'many' is not a number"),
             ("tombolo create a ttl 0", "a ttl of 0 would end every record at once"),
             ("tombolo create a ttl soon", "TTL 'soon' is not a number of milliseconds"),
             ("tombolo create a ttl 9223372036854775807", "never ends"),
