@@ -58,10 +58,14 @@ pub enum Sight {
     Crowd,
     /// Two processes of one name ran at once.
     Twins,
+    /// Several keys were written together.
+    Batch,
+    /// A batch was handed on by a sync.
+    BatchInSync,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 27] = [
+pub const SIGHTS: [Sight; 29] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -89,6 +93,8 @@ pub const SIGHTS: [Sight; 27] = [
     Sight::Noted,
     Sight::Crowd,
     Sight::Twins,
+    Sight::Batch,
+    Sight::BatchInSync,
 ];
 
 /// How often each was seen, and in how many schedules.

@@ -28,6 +28,7 @@
 //! A decoder never trusts a count for an allocation, accepts one spelling of each message, and
 //! never panics. What it refuses it names: the kind of frame, the field, and what is wrong.
 
+mod batch;
 mod declaration;
 mod error;
 mod frame;
@@ -39,6 +40,7 @@ mod read;
 mod sync;
 mod write;
 
+pub use batch::{MAX_BATCH_BYTES, MAX_BATCH_WRITES, batch_table, encode_batch};
 pub use error::{DecodeError, Problem};
 pub use frame::{FrameError, MAX_FRAME, MAX_HELLO_FRAME, MAX_MEMBERS_FRAME, MAX_RECORD, split};
 pub use message::{Frame, decode_frame, encode_message, encode_ping, encode_pong};

@@ -32,7 +32,7 @@ use tombolo_core::{Member, Millis, NodeId};
 pub const MAGIC: [u8; 4] = *b"TMBL";
 
 /// The version of everything that nodes say to each other.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 
 /// The longest name, cluster name or address, in bytes. What strangers send ends up in logs.
 pub const MAX_NAME: usize = 512;
