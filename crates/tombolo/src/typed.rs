@@ -36,8 +36,8 @@ pub struct DecodeError {
 /// format. Cloning a table is cheap, and all clones are the same table.
 pub struct Table<K, V> {
     raw: RawTable,
-    ack: Ack,
-    timeout: Duration,
+    pub(crate) ack: Ack,
+    pub(crate) timeout: Duration,
     types: PhantomData<fn() -> (K, V)>,
 }
 

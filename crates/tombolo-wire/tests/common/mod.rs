@@ -5,11 +5,12 @@ use proptest::option;
 use proptest::prelude::*;
 use std::sync::Arc;
 use tombolo_core::{
-    Ask, Begin, Chunk, ChunkKey, DIGEST_PARTS, Declaration, Dot, DotSet, Entry, Epochs,
-    Incarnation, Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId, OwnerDown, Past,
-    Policy, Purpose, Rest, Stamp, SyncBody, TableId, VersionVector, Versioned,
+    Ask, Begin, Chunk, ChunkBatch, ChunkKey, DIGEST_PARTS, Declaration, Dot, DotSet, Entry, Epochs,
+    Incarnation, Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId, OpRef, OwnerDown,
+    Past, Policy, Purpose, Rest, Stamp, SyncBody, TableId, VersionVector, Versioned,
 };
 use tombolo_wire::hello::{Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome};
+use tombolo_wire::{encode_batch, encode_op};
 
 /// An op that owns what `OpRef` borrows.
 #[derive(Clone, Debug)]
@@ -18,6 +19,15 @@ pub struct Op {
     pub key: Vec<u8>,
     pub entry: Entry,
     pub replaces: Vec<Dot>,
+}
+
+/// Whoever sends what the tests read.
+pub const SENDER: Incarnation = Incarnation(77);
+
+impl Op {
+    pub fn as_ref(&self) -> OpRef<'_> {
+        OpRef { key: &self.key, entry: self.entry.as_ref(), replaces: &self.replaces }
+    }
 }
 
 /// Numbers of every size: a varint has another length for each.
@@ -80,7 +90,34 @@ pub fn dot_set() -> impl Strategy<Value = DotSet> {
 fn chunk() -> impl Strategy<Value = Chunk> {
     let key = (bytes(), vec(dot(), 0..4), vec(entry(), 0..4));
     let key = key.prop_map(|(key, live, entries)| ChunkKey { key: Box::from(key), live, entries });
-    (vector(), vec(key, 0..6)).prop_map(|(seen_since, keys)| Chunk { seen_since, keys })
+    let of_key = (any::<prop::sample::Index>(), vec(dot(), 0..3));
+    let batch = (dot(), number(), vec(of_key, 0..4));
+    (vector(), vec(key, 1..6), vec(batch, 0..3)).prop_map(|(seen_since, keys, batches)| {
+        let batches = batches.into_iter().map(|(first, count, of_keys)| {
+            let of_key = |(index, replaces): (prop::sample::Index, Vec<Dot>)| {
+                (index.index(keys.len()) as u32, replaces)
+            };
+            ChunkBatch { first, count, keys: of_keys.into_iter().map(of_key).collect() }
+        });
+        let batches = batches.collect();
+        Chunk { seen_since, keys, batches }
+    })
+}
+
+/// Ops of one table whose dots follow each other, as they are sent, and how many.
+pub fn batch() -> impl Strategy<Value = (Vec<Op>, Vec<u8>)> {
+    (number(), number(), vec(op(), 2..6)).prop_map(|(table, first, mut ops)| {
+        let mut frames = Vec::new();
+        let first = first / 2;
+        for (op, seq) in ops.iter_mut().zip(first..) {
+            op.table = TableId(table);
+            op.entry.dot = Dot { origin: SENDER, seq };
+            encode_op(&mut frames, op.table, &op.as_ref());
+        }
+        let mut out = Vec::new();
+        encode_batch(&mut out, TableId(table), ops.len() as u32, &frames);
+        (ops, out)
+    })
 }
 
 fn purpose() -> impl Strategy<Value = Purpose> {
