@@ -230,7 +230,7 @@ pub struct ChunkKey {
     pub key: Box<[u8]>,
     /// Every live dot of the key.
     pub live: Vec<Dot>,
-    /// The entries that the asker lacks. There may be none for a key of a batch, be it that the asker
-    /// has them or that the batch deleted the key.
+    /// The entries that the asker lacks. There may be none for a key of a batch, be it that the
+    /// asker has them or that the batch deleted the key.
     pub entries: Vec<Entry>,
 }

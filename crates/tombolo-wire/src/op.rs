@@ -92,7 +92,7 @@ pub(crate) fn decode_op<'a>(
     Ok((table, OpRef { replaces, ..op }))
 }
 
-/// Reads an op from its whole frame, all but the dots that it replaces: those are added to `replaces`.
+/// Reads an op from its whole frame, all but what it replaces: that is added to `replaces`.
 pub(crate) fn read_op<'a>(
     frame: &'a [u8],
     from: Incarnation,
