@@ -64,10 +64,10 @@ pub enum BatchWriteError {
 /// - A walk (an iteration, a scan, a range) is no snapshot. It shows each key as it finds it.
 /// - A node that is being filled for the first time, which is told by
 ///   [`RawTable::is_writable`], gets what was written before in pieces.
-/// - So does a node that meets the cluster again after it was forgotten, an island that was never
-///   met before, and a node from which more than 4 MiB of batches' keys were kept meanwhile (or
-///   which lacks batches that overlap each other and hold more than 8 MiB together). Between
-///   members that are merely cut off from each other for a while batches stay whole.
+/// - So does a node that was unlinked for so long that it was forgotten, an island that meets the
+///   others for the first time, and a node that was away while the keys of all batches written came
+///   to more than 4 MiB in this table, or those that share keys to more than 8 MiB with what they
+///   hold. Between members that are cut off from each other for less than that batches stay whole.
 ///
 /// A batch may have 1,024 writes and 4 MiB of keys and values. It costs what its writes cost one
 /// by one and some hundred bytes a key, which are kept until every member has it.
