@@ -42,8 +42,8 @@ pub use id::{Incarnation, NodeId, TableId};
 
 pub use members::{Known, Member, MemberState, Members, Superseded};
 pub use message::{
-    Ask, Begin, Chunk, ChunkKey, LiveSet, Message, OpRef, Purpose, Rest, SerialBody, SyncBody,
-    part_of,
+    Ask, Begin, Chunk, ChunkBatch, ChunkKey, LiveSet, Message, OpRef, Purpose, Rest, SerialBody,
+    SyncBody, part_of,
 };
 pub use node::{
     Answer, Effect, Event, HeldView, HoldError, LinkView, Node, Notice, Settings, TableView, Tables,

@@ -270,6 +270,21 @@ pub struct Chunk {
     pub keys: Vec<ChunkKey>,
     /// The requests that the answerer knows to be carried out and had not told yet.
     pub requests: Vec<Remembered>,
+    /// The batches that make these keys one group, if they are one: readers at the asker see them
+    /// change together. It remembers the batches, to hand them on whole.
+    pub batches: Vec<ChunkBatch>,
+}
+
+/// A batch that the keys of a chunk were written by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChunkBatch {
+    /// Its first write.
+    pub first: Dot,
+    /// How many writes it has; their dots follow each other.
+    pub count: u64,
+    /// The keys that it wrote, as their numbers in the chunk, each with the dots that it superseded
+    /// there: these must not show beside the batch, wherever they come from.
+    pub keys: Vec<(u32, Vec<Dot>)>,
 }
 
 /// What a key holds at the answerer.
@@ -279,6 +294,7 @@ pub struct ChunkKey {
     pub key: Box<[u8]>,
     /// Every live dot of the key.
     pub live: Vec<Dot>,
-    /// The entries that the asker lacks.
+    /// The entries that the asker lacks. There may be none for a key of a batch, be it that the
+    /// asker has them or that the batch deleted the key.
     pub entries: Vec<Entry>,
 }

@@ -19,6 +19,14 @@ pub trait Store {
     /// never see the key without either.
     fn replace(&mut self, key: &[u8], gone: &[Dot], new: Option<EntryRef<'_>>);
 
+    /// Begins a batch: until [`Store::commit`] those who read the store beside the table see every
+    /// key as it is now, whatever [`Store::replace`] does. The table's own reads see what it did.
+    fn begin(&mut self) {}
+
+    /// Shows all that was replaced since [`Store::begin`] at once: who has seen one of the changes
+    /// sees all of them from then on.
+    fn commit(&mut self) {}
+
     /// How many buckets there are; at least 1, the same for the life of the store.
     fn buckets(&self) -> u32;
 

@@ -7,7 +7,7 @@ use crate::process::WantedWrite;
 use crate::sight::Sight;
 use crate::world::World;
 use std::rc::Rc;
-use tombolo_core::{Answer, Arrival, Dot, Event, Incarnation, Message, Store, TableId};
+use tombolo_core::{Answer, Arrival, Dot, Event, Incarnation, Message, OpRef, Store, TableId};
 use tombolo_wire::{Frame, MAX_FRAME, decode_frame, split};
 
 /// What one frame turned out to be.
@@ -61,24 +61,11 @@ impl<S: Store + Default> World<S> {
         let mut replaces = Vec::new();
         match decode_frame(body, from, &mut replaces).expect("a frame of ours") {
             Frame::Op { table, op } => {
-                let slots = [self.procs[channel.to].slot, self.procs[channel.from].slot];
-                self.trace.say(self.now, &slots, || format!("gets op {op:?}"));
-                self.local(channel.to);
-                let taken = self.procs[channel.to].look(table, |t| {
-                    let attached = t.is_attached(from);
-                    (attached, t.take_in(from, &op))
-                });
-                if let Some((attached, arrival)) = taken {
-                    if arrival == Arrival::Parked {
-                        self.sight(Sight::Parked);
-                    } else if attached {
-                        let truth = self.procs[channel.to].truth.entry(table).or_default();
-                        truth.applied.insert(op.entry.dot);
-                    }
-                    if arrival == Arrival::Gap {
-                        self.event(channel.to, Event::Gap { from, table });
-                    }
-                }
+                self.arrive_ops(channel, table, &[op]);
+                Delivered::Op(table)
+            }
+            Frame::Batch { table, ops } => {
+                self.arrive_ops(channel, table, &ops);
                 Delivered::Op(table)
             }
             Frame::Message(message) => {
@@ -91,6 +78,32 @@ impl<S: Store + Default> World<S> {
             Frame::Ping { .. } | Frame::Pong { .. } | Frame::DumpAsk(_) | Frame::DumpPart(_) => {
                 Delivered::Message
             }
+        }
+    }
+
+    /// Ops of one frame arrive.
+    fn arrive_ops(&mut self, channel: Channel, table: TableId, ops: &[OpRef<'_>]) {
+        let from = self.procs[channel.from].incarnation;
+        let slots = [self.procs[channel.to].slot, self.procs[channel.from].slot];
+        self.trace.say(self.now, &slots, || format!("gets {ops:?}"));
+        self.local(channel.to);
+        let taken = self.procs[channel.to].look(table, |t| {
+            let attached = t.is_attached(from);
+            let arrival = match ops {
+                [op] => t.take_in(from, op),
+                ops => t.take_in_batch(from, ops),
+            };
+            (attached, arrival)
+        });
+        let Some((attached, arrival)) = taken else { return };
+        if arrival == Arrival::Parked {
+            self.sight(Sight::Parked);
+        } else if attached {
+            let truth = self.procs[channel.to].truth.entry(table).or_default();
+            truth.applied.extend(ops.iter().map(|op| op.entry.dot));
+        }
+        if arrival == Arrival::Gap {
+            self.event(channel.to, Event::Gap { from, table });
         }
     }
 

@@ -9,6 +9,7 @@
 //! What this crate does not know: threads (but for playing several seeds at once), sockets, real
 //! time, and how the core works inside.
 
+mod batches;
 mod check;
 pub mod command;
 mod config;
@@ -32,6 +33,7 @@ mod sight;
 mod trace;
 mod world;
 
+pub use batches::Batch;
 pub use check::{Associativity, CheckSettings, CheckedResolver, Law, LawBroken, check_resolver};
 pub use config::Config;
 pub use fault::{FAULTS, Fault, FaultCounts};

@@ -1,5 +1,6 @@
 //! What really happened, written down beside the core and never read by it.
 
+use crate::batches::Batch;
 use crate::process::Cause;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tombolo_core::{
@@ -56,6 +57,8 @@ pub struct Log {
     origins: BTreeSet<Incarnation>,
     /// Every declaration that any process ever had, by epoch.
     declared: BTreeMap<u8, Vec<Declaration>>,
+    /// The writes that were made together.
+    pub batches: Vec<Batch>,
 }
 
 impl Log {
@@ -178,6 +181,8 @@ pub struct Truth {
     pub synced: bool,
     /// Whether the table was opened while no peer carried it.
     pub opened_alone: bool,
+    /// The batches that were remembered as not yet stable, by their first writes.
+    pub batches: BTreeSet<Dot>,
 }
 
 /// Every op of every table, and what clocks have shown.

@@ -82,6 +82,16 @@ pub struct WantedWrite {
     pub expires: Option<Millis>,
 }
 
+impl WantedWrite {
+    /// What the table is to do.
+    fn change(&self) -> Change<'_> {
+        match &self.value {
+            Some(value) => Change::Put { value, expires: self.expires },
+            None => Change::Delete,
+        }
+    }
+}
+
 /// The tables of one process, as the node machine reaches them.
 pub struct SimTables<S> {
     me: Incarnation,
@@ -172,6 +182,25 @@ impl<S: Store + Default> SimTables<S> {
         self.look(wanted.table, |table| do_write(table, now, wanted)).flatten()
     }
 
+    /// Does several writes of one table together now.
+    pub fn write_batch(
+        &self,
+        now: Millis,
+        table: TableId,
+        wanted: &[WantedWrite],
+    ) -> Vec<DoneWrite> {
+        let mut done = Vec::new();
+        self.look(table, |t| {
+            let changes = wanted.iter().map(|wanted| (&*wanted.key, wanted.change()));
+            t.write_batch(now, changes, |number, written| {
+                let WantedWrite { key, value, .. } = &wanted[number];
+                let value = value.as_deref();
+                done.push(DoneWrite::of(table, key, value, written, Cause::Client));
+            });
+        });
+        done
+    }
+
     /// Has a write done after that many steps of whatever the node does next.
     pub fn plan(&self, after_steps: usize, now: Millis, wanted: WantedWrite) {
         self.planned.borrow_mut().push_back((after_steps, now, wanted));
@@ -203,11 +232,7 @@ fn do_write<S: Store>(
     now: Millis,
     wanted: &WantedWrite,
 ) -> Option<DoneWrite> {
-    let change = match &wanted.value {
-        Some(value) => Change::Put { value, expires: wanted.expires },
-        None => Change::Delete,
-    };
-    let written = table.write(now, &wanted.key, change)?;
+    let written = table.write(now, &wanted.key, wanted.change())?;
     let value = wanted.value.as_deref();
     Some(DoneWrite::of(wanted.table, &wanted.key, value, &written, Cause::Client))
 }

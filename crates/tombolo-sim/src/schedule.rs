@@ -139,6 +139,9 @@ impl<S: Store + Default> World<S> {
     }
 
     fn some_write(&mut self, process: usize) {
+        if self.rng.chance(15) {
+            return self.some_batch(process);
+        }
         let wanted = self.wanted(process);
         self.write(process, &wanted);
     }

@@ -64,10 +64,14 @@ pub enum Sight {
     Served,
     /// The asker has its answer.
     Answered,
+    /// Several keys were written together.
+    Batch,
+    /// A batch was handed on by a sync.
+    BatchInSync,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 30] = [
+pub const SIGHTS: [Sight; 32] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -98,6 +102,8 @@ pub const SIGHTS: [Sight; 30] = [
     Sight::Request,
     Sight::Served,
     Sight::Answered,
+    Sight::Batch,
+    Sight::BatchInSync,
 ];
 
 /// How often each was seen, and in how many schedules.

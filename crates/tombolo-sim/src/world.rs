@@ -15,10 +15,9 @@ use crate::serial::Requests;
 use crate::sight::{Sight, SightCounts};
 use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 use tombolo_core::{
-    Dot, Effect, EntryRef, Event, Incarnation, Message, Millis, Node, NodeId, Notice, OpRef,
-    Purpose, RequestRef, Store, SyncBody, TableId,
+    Dot, Effect, Event, Incarnation, Message, Millis, Node, NodeId, Notice, Purpose, Store,
+    SyncBody, TableId,
 };
 
 /// Where every clock starts, so that a clock that is behind is still after the epoch.
@@ -285,6 +284,11 @@ impl<S: Store + Default> World<S> {
             self.sight(Sight::FillInParts);
             self.procs[process].fills.insert((*table, peer));
         }
+        if let Message::Sync { body: SyncBody::Chunk(chunk), .. } = message
+            && !chunk.batches.is_empty()
+        {
+            self.sight(Sight::BatchInSync);
+        }
         let mut bytes = Vec::new();
         tombolo_wire::encode_message(&mut bytes, message);
         let lane = Lane::of(message);
@@ -357,35 +361,21 @@ impl<S: Store + Default> World<S> {
 
     /// Writes an op down, and puts it on the lane of every peer that carries the table.
     pub fn written(&mut self, process: usize, done: DoneWrite) {
+        let linked = self.send_ops(process, done.table, std::slice::from_ref(&done));
+        self.note_written(process, done, linked);
+    }
+
+    /// Writes an op down that was sent on these links.
+    pub(crate) fn note_written(
+        &mut self,
+        process: usize,
+        done: DoneWrite,
+        linked: Vec<(usize, u64)>,
+    ) {
         self.dirty.insert(process);
         self.counts.ops += 1;
         let me = self.procs[process].slot;
         self.trace.say(self.now, &[me], || format!("writes {done:?}"));
-        let mut bytes = Vec::new();
-        let entry = EntryRef {
-            dot: done.dot,
-            stamp: done.stamp,
-            mark: done.mark,
-            expires: done.expires,
-            value: done.value.as_deref(),
-        };
-        let request = done.request.as_ref().map(|known| RequestRef {
-            id: known.id,
-            floor: known.floor,
-            told: known.told.as_deref(),
-            lost: known.lost,
-        });
-        let op = OpRef { key: &done.key, entry, replaces: &done.replaces, request };
-        tombolo_wire::encode_op(&mut bytes, done.table, &op);
-        let bytes: Rc<[u8]> = bytes.into();
-        let mut linked = Vec::new();
-        for (_, peer) in self.fan_out_of(process, done.table) {
-            linked.extend(self.network.up(process, peer).map(|link| (peer, link)));
-            if !self.is_suspended(process, peer) {
-                let channel = Channel { from: process, to: peer, lane: Lane::Ops };
-                self.network.push(channel, Rc::clone(&bytes));
-            }
-        }
         let truth: &mut Truth = self.procs[process].truth.entry(done.table).or_default();
         truth.applied.insert(done.dot);
         // A delete may be dropped again in the same step, where no other node is known.

@@ -6,10 +6,11 @@ use crate::reader::Reader;
 use crate::slot::Slot;
 use crate::view::Lens;
 use foldhash::fast::RandomState;
-use papaya::{HashMap, ResizeMode};
+use papaya::{HashMap, LocalGuard, ResizeMode};
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tombolo_core::{Dot, EntryRef, Incarnation, Store};
 
 /// How many maps a table is spread over, and so how many buckets a walk has: at ten million
@@ -60,7 +61,7 @@ impl Records {
             lens: Lens::default(),
             hasher,
         });
-        (ConcurrentStore { records: Arc::clone(&records) }, Reader::new(records))
+        (ConcurrentStore { records: Arc::clone(&records), batch: None }, Reader::new(records))
     }
 
     /// Where `key` lies in the order of a scan.
@@ -87,6 +88,46 @@ impl Records {
 /// [`Store::replace`] takes it exclusively.
 pub struct ConcurrentStore {
     records: Arc<Records>,
+    batch: Option<Batch>,
+}
+
+/// A batch that is not committed yet.
+#[derive(Default)]
+struct Batch {
+    committed: Arc<AtomicBool>,
+    /// The keys that it changes.
+    keys: Vec<Key>,
+}
+
+impl ConcurrentStore {
+    /// Has a key hold `slot`. It enters the index after that, and leaves it after its last.
+    fn place(&self, key: Key, is_new: bool, slot: Slot, guard: &LocalGuard<'_>) {
+        let indexed = self.records.index.as_ref().filter(|_| is_new);
+        let added = indexed.map(|index| (index, key.clone()));
+        self.records.shard(key.as_bytes()).insert(key, slot, guard);
+        if let Some((index, key)) = added {
+            index.insert(key);
+        }
+    }
+
+    /// Has a key that held something hold nothing.
+    fn vacate(&self, key: &[u8], guard: &LocalGuard<'_>) {
+        self.records.shard(key).remove(key, guard);
+        if let Some(index) = &self.records.index {
+            index.remove(key);
+        }
+    }
+
+    /// Puts what a committed batch made of a key in the place of the two that it chose between.
+    fn settle(&self, key: Key) {
+        let shard = self.records.shard(key.as_bytes());
+        let guard = shard.guard();
+        match shard.get(key.as_bytes(), &guard).map(Slot::settled) {
+            Some(Some(slot)) => self.place(key, false, slot, &guard),
+            Some(None) => self.vacate(key.as_bytes(), &guard),
+            None => {}
+        }
+    }
 }
 
 impl Default for ConcurrentStore {
@@ -111,22 +152,34 @@ impl Store for ConcurrentStore {
         let shard = self.records.shard(key);
         let guard = shard.guard();
         let old = shard.get(key, &guard);
-        match Slot::replaced(old, gone, new) {
-            Some(slot) => {
-                let owned = Key::from(key);
-                let indexed = self.records.index.as_ref().filter(|_| old.is_none());
-                let added = indexed.map(|index| (index, owned.clone()));
-                shard.insert(owned, slot, &guard);
-                if let Some((index, key)) = added {
-                    index.insert(key);
-                }
+        let new = Slot::replaced(old, gone, new);
+        if let Some(batch) = &mut self.batch {
+            if old.is_some() || new.is_some() {
+                let key = Key::from(key);
+                batch.keys.push(key.clone());
+                let slot = Slot::pending(old, new, &batch.committed);
+                self.place(key, old.is_none(), slot, &guard);
             }
-            None => {
-                shard.remove(key, &guard);
-                if let Some(index) = self.records.index.as_ref().filter(|_| old.is_some()) {
-                    index.remove(key);
-                }
-            }
+            return;
+        }
+        match new {
+            Some(slot) => self.place(Key::from(key), old.is_none(), slot, &guard),
+            None if old.is_some() => self.vacate(key, &guard),
+            None => {}
+        }
+    }
+
+    fn begin(&mut self) {
+        debug_assert!(self.batch.is_none(), "batches do not overlap");
+        self.batch.get_or_insert_default();
+    }
+
+    fn commit(&mut self) {
+        let Some(Batch { committed, keys }) = self.batch.take() else { return };
+        // The one moment at which readers see all of it.
+        committed.store(true, Ordering::Release);
+        for key in keys {
+            self.settle(key);
         }
     }
 

@@ -97,6 +97,7 @@ impl Look<'_> {
             None => see(None),
             Some(Slot::One(entry)) => see(Some(entry.as_ref()).filter(|entry| self.sees(entry))),
             Some(Slot::Many(entries)) => self.show_of(key, entries, see),
+            Some(Slot::Pending(pending)) => self.show(key, pending.shown(), see),
         }
     }
 
@@ -107,6 +108,7 @@ impl Look<'_> {
             Slot::Many(entries) => {
                 self.show_of(key, entries, |seen| seen.map(|seen| seen.to_entry()))
             }
+            Slot::Pending(pending) => self.take(key, pending.shown()?),
         }
     }
 
@@ -141,12 +143,12 @@ impl Look<'_> {
 
     /// Whether some entry of a key may be shown. The view may still show nothing.
     pub(crate) fn sees_any(&self, slot: &Slot) -> bool {
-        slot.entries().iter().any(|entry| self.sees(&entry.as_ref()))
+        slot.shown().iter().any(|entry| self.sees(&entry.as_ref()))
     }
 
     /// The entries of a key that may be shown, ascending in rank.
     pub(crate) fn siblings(&self, slot: &Slot) -> Vec<Entry> {
-        let entries = slot.entries().iter().filter(|entry| self.sees(&entry.as_ref()));
+        let entries = slot.shown().iter().filter(|entry| self.sees(&entry.as_ref()));
         let mut siblings: Vec<Entry> = entries.cloned().collect();
         siblings.sort_unstable_by(|a, b| by_rank(&a.as_ref(), &b.as_ref()));
         siblings

@@ -26,6 +26,14 @@ impl Store for OrderedStore {
         self.0.replace(key, gone, new);
     }
 
+    fn begin(&mut self) {
+        self.0.begin();
+    }
+
+    fn commit(&mut self) {
+        self.0.commit();
+    }
+
     fn buckets(&self) -> u32 {
         self.0.buckets()
     }
@@ -131,6 +139,7 @@ contract! {
     without_its_last_entry_a_key_is_gone,
     any_bytes_are_a_key_and_a_value,
     a_key_keeps_its_bucket_while_the_table_grows_and_shrinks,
+    a_batch_holds_at_every_moment_what_its_changes_made,
 }
 
 fn an_empty_store_shows_nothing<S: Store + Default>() {
@@ -252,6 +261,32 @@ fn a_key_keeps_its_bucket_while_the_table_grows_and_shrinks<S: Store + Default>(
     assert_eq!(store.buckets(), buckets);
 }
 
+fn a_batch_holds_at_every_moment_what_its_changes_made<S: Store + Default>() {
+    let mut store = S::default();
+    put(&mut store, b"a", &[], &value_of(dot(1, 1)));
+    put(&mut store, b"b", &[], &value_of(dot(1, 2)));
+    store.begin();
+    put(&mut store, b"a", &[dot(1, 1)], &value_of(dot(1, 3)));
+    put(&mut store, b"a", &[], &value_of(dot(2, 1)));
+    store.replace(b"b", &[dot(1, 2)], None);
+    put(&mut store, b"c", &[], &value_of(dot(1, 4)));
+    store.replace(b"c", &[dot(1, 4)], None);
+    put(&mut store, b"d", &[], &value_of(dot(1, 5)));
+    store.replace(b"e", &[dot(7, 7)], None);
+    for committed in [false, true] {
+        let walked = walk(&store);
+        assert_eq!(walked.len(), 2, "committed: {committed}");
+        assert_eq!(walked[b"a".as_slice()], [value_of(dot(1, 3)), value_of(dot(2, 1))]);
+        assert_eq!(held(&store, b"d"), [value_of(dot(1, 5))]);
+        assert_eq!((held(&store, b"b"), held(&store, b"c")), (vec![], vec![]));
+        if !committed {
+            store.commit();
+        }
+    }
+    put(&mut store, b"a", &[dot(1, 3), dot(2, 1)], &value_of(dot(1, 6)));
+    assert_eq!(held(&store, b"a"), [value_of(dot(1, 6))]);
+}
+
 /// One step of a random history of a store.
 #[derive(Clone, Debug)]
 struct Step {
@@ -262,12 +297,15 @@ struct Step {
     /// Whether there is a new entry, and whether it is a value.
     new: Option<bool>,
     expires: Option<u64>,
+    /// Whether a batch begins before the step, or the one that is open is committed.
+    turns: bool,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let new = prop_oneof![3 => Just(Some(true)), 1 => Just(Some(false)), 2 => Just(None)];
-    (0u8..6, vec(0usize..12, 0..8), new, proptest::option::of(0u64..100))
-        .prop_map(|(key, gone, new, expires)| Step { key, gone, new, expires })
+    let turns = prop_oneof![3 => Just(false), 1 => Just(true)];
+    (0u8..6, vec(0usize..12, 0..8), new, proptest::option::of(0u64..100), turns)
+        .prop_map(|(key, gone, new, expires, turns)| Step { key, gone, new, expires, turns })
 }
 
 /// The history done to a store of the plainest kind: a map.
@@ -290,7 +328,13 @@ proptest! {
         let mut concurrent = ConcurrentStore::default();
         let mut model = Contents::new();
         let mut given: Vec<Dot> = Vec::new();
+        let mut open = false;
         for step in &history {
+            if step.turns {
+                let turn = if open { Store::commit } else { Store::begin };
+                turn(&mut concurrent);
+                open = !open;
+            }
             let key = [step.key];
             let named = step.gone.iter().filter_map(|back| given.iter().rev().nth(*back));
             let gone: Vec<Dot> = named.copied().collect();

@@ -31,6 +31,7 @@
 //! A decoder never trusts a count for an allocation, accepts one spelling of each message, and
 //! never panics. What it refuses it names: the kind of frame, the field, and what is wrong.
 
+mod batch;
 mod declaration;
 mod dump;
 mod error;
@@ -44,6 +45,7 @@ mod serial;
 mod sync;
 mod write;
 
+pub use batch::{MAX_BATCH_BYTES, MAX_BATCH_WRITES, batch_table, encode_batch};
 pub use dump::{DumpAsk, DumpPage, DumpPart, DumpRecord, encode_dump_ask, encode_dump_part};
 pub use error::{DecodeError, Problem};
 pub use frame::{FrameError, MAX_FRAME, MAX_HELLO_FRAME, MAX_MEMBERS_FRAME, MAX_RECORD, split};

@@ -1,5 +1,6 @@
 //! Every frame of a linked peer but ops, and the way into all of them.
 
+use crate::batch::{BATCH, decode_batch};
 use crate::declaration::{read_declare, write_declare};
 use crate::dump::{self, DUMP_ASK, DUMP_PART, DumpAsk, DumpPart};
 use crate::error::Problem;
@@ -34,6 +35,13 @@ pub enum Frame<'a> {
         /// The op.
         op: OpRef<'a>,
     },
+    /// Ops that are to be taken in together, borrowed from the frame.
+    Batch {
+        /// The table.
+        table: TableId,
+        /// The ops; their dots follow each other.
+        ops: Vec<OpRef<'a>>,
+    },
     /// What is for the core to handle.
     Message(Message),
     /// To be sent back at once as a pong, to measure the round trip.
@@ -62,6 +70,10 @@ pub fn decode_frame<'a>(
     if frame.first() == Some(&OP) {
         let (table, op) = decode_op(frame, from, replaces)?;
         return Ok(Frame::Op { table, op });
+    }
+    if frame.first() == Some(&BATCH) {
+        let (table, ops) = decode_batch(frame, from, replaces)?;
+        return Ok(Frame::Batch { table, ops });
     }
     decode_slow(frame)
 }

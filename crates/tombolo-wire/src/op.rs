@@ -151,6 +151,17 @@ pub(crate) fn decode_op<'a>(
     from: Incarnation,
     replaces: &'a mut Vec<Dot>,
 ) -> Read<(TableId, OpRef<'a>)> {
+    replaces.clear();
+    let (table, op) = read_op(frame, from, replaces)?;
+    Ok((table, OpRef { replaces, ..op }))
+}
+
+/// Reads an op from its whole frame, all but what it replaces: that is added to `replaces`.
+pub(crate) fn read_op<'a>(
+    frame: &'a [u8],
+    from: Incarnation,
+    replaces: &mut Vec<Dot>,
+) -> Read<(TableId, OpRef<'a>)> {
     let mut reader = Reader::new("op", frame);
     let head: &[u8; HEAD] = &reader.array("fixed fields")?;
     let (flags, expires) = (head[1], u64_at(head, 34));
@@ -170,7 +181,6 @@ pub(crate) fn decode_op<'a>(
     let value = (flags & HAS_VALUE != 0).then(|| reader.remainder());
     reader.end()?;
 
-    replaces.clear();
     replaces.extend(
         dots.iter().map(|dot| Dot { origin: Incarnation(u64_at(dot, 0)), seq: u64_at(dot, 8) }),
     );
@@ -182,7 +192,7 @@ pub(crate) fn decode_op<'a>(
         expires: (flags & EXPIRES != 0).then_some(Millis(expires)),
         value,
     };
-    let op = OpRef { key, entry, replaces, request };
+    let op = OpRef { key, entry, replaces: &[], request };
     Ok((TableId(u64_at(head, 10)), op))
 }
 

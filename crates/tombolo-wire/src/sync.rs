@@ -2,14 +2,16 @@
 
 use crate::error::Problem;
 use crate::parts::{
-    LEAST_DOT, LEAST_ENTRY, LEAST_SET, read_dots, read_entry, read_map, read_option, read_set,
-    read_vector, write_dots, write_entry, write_map, write_option, write_set, write_vector,
+    LEAST_DOT, LEAST_ENTRY, LEAST_SET, read_dot, read_dots, read_entry, read_map, read_option,
+    read_set, read_vector, write_dot, write_dots, write_entry, write_map, write_option, write_set,
+    write_vector,
 };
 use crate::read::{Read, Reader};
 use crate::serial::{read_remembered, write_remembered};
 use crate::write;
 use tombolo_core::{
-    Ask, Begin, Chunk, ChunkKey, DIGEST_PARTS, Incarnation, LiveSet, Purpose, Rest, Stamp, SyncBody,
+    Ask, Begin, Chunk, ChunkBatch, ChunkKey, DIGEST_PARTS, Incarnation, LiveSet, Purpose, Rest,
+    Stamp, SyncBody,
 };
 
 const ASK: u8 = 1;
@@ -24,6 +26,9 @@ const LOOK: u8 = 3;
 
 /// The least bytes of a key in a chunk: its length and two counts.
 const LEAST_KEY: usize = 3;
+
+/// The least bytes of a batch in a chunk: its first write and two counts.
+const LEAST_BATCH: usize = LEAST_DOT + 2;
 
 pub(crate) fn write_body(out: &mut Vec<u8>, body: &SyncBody) {
     match body {
@@ -170,21 +175,49 @@ fn write_chunk(out: &mut Vec<u8>, chunk: &Chunk) {
             write_entry(out, entry);
         }
     }
+    write::count(out, chunk.batches.len());
+    for batch in &chunk.batches {
+        write_dot(out, batch.first);
+        write::varint(out, batch.count);
+        write::count(out, batch.keys.len());
+        for (number, replaces) in &batch.keys {
+            write::varint(out, u64::from(*number));
+            write_dots(out, replaces);
+        }
+    }
     write_remembered(out, &chunk.requests);
 }
 
 fn read_chunk(reader: &mut Reader<'_>) -> Read<Chunk> {
-    Ok(Chunk {
-        seen_since: read_vector(reader, "seen since")?,
-        keys: reader.list("keys", LEAST_KEY, |reader| {
-            Ok(ChunkKey {
-                key: Box::from(reader.bytes("key")?),
-                live: read_dots(reader, "live dots of a key")?,
-                entries: reader.list("entries", LEAST_ENTRY, read_entry)?,
-            })
-        })?,
-        requests: read_remembered(reader)?,
-    })
+    let seen_since = read_vector(reader, "seen since")?;
+    let keys = reader.list("keys", LEAST_KEY, |reader| {
+        Ok(ChunkKey {
+            key: Box::from(reader.bytes("key")?),
+            live: read_dots(reader, "live dots of a key")?,
+            entries: reader.list("entries", LEAST_ENTRY, read_entry)?,
+        })
+    })?;
+    let batches = reader.list("batches", LEAST_BATCH, |reader| {
+        Ok(ChunkBatch {
+            first: read_dot(reader, "first write of a batch")?,
+            count: reader.varint("writes of a batch")?,
+            keys: reader.list("keys of a batch", 2, |reader| {
+                let number = read_number(reader, keys.len())?;
+                Ok((number, read_dots(reader, "replaced by a batch")?))
+            })?,
+        })
+    })?;
+    let requests = read_remembered(reader)?;
+    Ok(Chunk { seen_since, keys, requests, batches })
+}
+
+/// The number of one of `count` keys.
+fn read_number(reader: &mut Reader<'_>, count: usize) -> Read<u32> {
+    let number = reader.varint("keys of a batch")?;
+    match u32::try_from(number) {
+        Ok(known) if (known as usize) < count => Ok(known),
+        _ => Err(reader.error("keys of a batch", Problem::Unknown(number))),
+    }
 }
 
 fn read_live(reader: &mut Reader<'_>) -> Read<LiveSet> {

@@ -2,19 +2,18 @@
 
 mod common;
 
-use common::{dump_ask, dump_part, handshake, message, op};
+use common::{SENDER, batch, dump_ask, dump_part, handshake, message, op};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tombolo_core::{
-    Ask, Declaration, Epochs, Incarnation, Message, OpRef, Policy, Purpose, SyncBody, Versioned,
+    Ask, Chunk, Declaration, Dot, EntryRef, Epochs, Mark, Message, OpRef, Policy, Purpose, Stamp,
+    SyncBody, TableId, Versioned,
 };
 use tombolo_wire::hello::{Handshake, decode_handshake, encode_handshake, split_opening};
 use tombolo_wire::{
-    DecodeError, Frame, MAX_FRAME, Problem, decode_frame, encode_dump_ask, encode_dump_part,
-    encode_message, encode_op, op_key, split,
+    DecodeError, Frame, MAX_BATCH_WRITES, MAX_FRAME, Problem, batch_table, decode_frame,
+    encode_batch, encode_dump_ask, encode_dump_part, encode_message, encode_op, op_key, split,
 };
-
-const SENDER: Incarnation = Incarnation(77);
 
 /// Shows `bytes` to every decoder. What one of them accepts is spelled in the one way there is,
 /// but for the compressed sets inside.
@@ -34,6 +33,14 @@ fn decode_frames(frame: &[u8]) {
         Ok(Frame::Op { table, op }) => {
             assert_eq!(key, Some((table, op.key)));
             encode_op(&mut again, table, &op);
+            assert_eq!(&again[4..], frame);
+        }
+        Ok(Frame::Batch { table, ops }) => {
+            assert_eq!(batch_table(frame), Some(table));
+            assert!((2..=MAX_BATCH_WRITES).contains(&ops.len()));
+            let mut frames = Vec::new();
+            ops.iter().for_each(|op| encode_op(&mut frames, table, op));
+            encode_batch(&mut again, table, ops.len() as u32, &frames);
             assert_eq!(&again[4..], frame);
         }
         Ok(Frame::Message(message)) => {
@@ -67,6 +74,10 @@ fn assert_sense(message: &Message) {
         Message::Declare { declaration: Declaration { policy, .. }, epochs, .. } => {
             assert_eq!(policy.to_string().parse().as_ref(), Ok(policy));
             assert!(epochs.past().len() <= Epochs::MOST);
+        }
+        Message::Sync { body: SyncBody::Chunk(Chunk { keys, batches, .. }), .. } => {
+            let numbers = batches.iter().flat_map(|batch| &batch.keys);
+            assert!(numbers.clone().all(|(number, _)| (*number as usize) < keys.len()));
         }
         Message::Sync { body: SyncBody::Ask(Ask { purpose, .. }), .. } => {
             assert!(!matches!(purpose, Purpose::Fill { index, of } if index >= of));
@@ -110,7 +121,8 @@ fn sent() -> impl Strategy<Value = Vec<u8>> {
         encode_dump_part(&mut answered, &part);
         prop_oneof![Just(asked), Just(answered)]
     });
-    prop_oneof![1 => op, 3 => message, 1 => handshake, 1 => dump]
+    let batch = batch().prop_map(|(_, frame)| frame);
+    prop_oneof![1 => op, 1 => batch, 3 => message, 1 => handshake, 1 => dump]
 }
 
 /// Zeros and ones pass for counts and flags more often than other bytes do.
@@ -428,4 +440,45 @@ fn a_name_that_no_node_can_have_is_refused_in_apart() {
     let error = refusal_of(&apart(513));
     assert_eq!((error.frame, error.field), ("apart", "lowest name"));
     assert_eq!(error.problem, Problem::Length { length: 513, limit: 512 });
+}
+
+/// A batch whose ops are of these tables and numbers, announced as so many.
+fn batch_of(count: u32, ops: &[(u64, u64)]) -> Vec<u8> {
+    let mut frames = Vec::new();
+    for (table, seq) in ops {
+        let dot = Dot { origin: SENDER, seq: *seq };
+        let mark = Mark::default();
+        let entry = EntryRef { dot, stamp: Stamp(1), mark, expires: None, value: None };
+        let op = OpRef { key: b"k", entry, replaces: &[], request: None };
+        encode_op(&mut frames, TableId(*table), &op);
+    }
+    let mut out = Vec::new();
+    encode_batch(&mut out, TableId(1), count, &frames);
+    out.split_off(4)
+}
+
+#[test]
+fn a_batch_that_is_none_is_refused() {
+    let refused = |count, ops: &[(u64, u64)]| {
+        let error = refusal_of(&batch_of(count, ops));
+        (error.field, error.problem)
+    };
+    assert!(decode_frame(&batch_of(2, &[(1, 7), (1, 8)]), SENDER, &mut Vec::new()).is_ok());
+    assert_eq!(refused(1, &[(1, 7)]), ("count", Problem::Unknown(1)));
+    assert_eq!(refused(0, &[]), ("count", Problem::Unknown(0)));
+    assert_eq!(refused(3, &[(1, 7), (1, 8)]), ("length of an op", Problem::Ends));
+    assert_eq!(refused(2, &[(1, 7), (2, 8)]), ("table of an op", Problem::Unknown(2)));
+    for second in [6, 7, 9] {
+        let ops = [(1, 7), (1, second)];
+        assert_eq!(refused(2, &ops), ("sequence numbers", Problem::Order));
+    }
+    let (many, limit) = (MAX_BATCH_WRITES + 1, MAX_BATCH_WRITES);
+    let ops: Vec<(u64, u64)> = (1..=many as u64).map(|seq| (1, seq)).collect();
+    assert_eq!(refused(many as u32, &ops), ("count", Problem::Many { count: many, limit }));
+    assert_eq!(refused(u32::MAX, &[]).0, "count");
+    let nested = batch_of(2, &[(1, 7), (1, 8)]);
+    let mut out = Vec::new();
+    let framed = [&(nested.len() as u32).to_le_bytes()[..], &nested].concat();
+    encode_batch(&mut out, TableId(1), 2, &framed);
+    assert_eq!(refusal_of(&out[4..]).problem, Problem::Unknown(12));
 }

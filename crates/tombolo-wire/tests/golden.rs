@@ -4,18 +4,18 @@
 
 use std::sync::Arc;
 use tombolo_core::{
-    Ask, Begin, Chunk, ChunkKey, Declaration, Done, Dot, DotSet, Edit, Entry, EntryRef, Epochs,
-    Expect, Expiry, Incarnation, Kind, LiveSet, Mark, Member, Merge, Message, Millis, NodeId,
-    OpRef, OwnerDown, Past, Policy, Purpose, Remembered, Reply, Request, RequestId, RequestRef,
-    Rest, SerialBody, Stamp, SyncBody, TableId, VersionVector, Versioned,
+    Ask, Begin, Chunk, ChunkBatch, ChunkKey, Declaration, Done, Dot, DotSet, Edit, Entry, EntryRef,
+    Epochs, Expect, Expiry, Incarnation, Kind, LiveSet, Mark, Member, Merge, Message, Millis,
+    NodeId, OpRef, OwnerDown, Past, Policy, Purpose, Remembered, Reply, Request, RequestId,
+    RequestRef, Rest, SerialBody, Stamp, SyncBody, TableId, VersionVector, Versioned,
 };
 use tombolo_wire::hello::{
     Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome, decode_handshake, encode_handshake,
     encode_opening, split_opening,
 };
 use tombolo_wire::{
-    DumpAsk, DumpPage, DumpPart, DumpRecord, Frame, MAX_FRAME, decode_frame, encode_dump_ask,
-    encode_dump_part, encode_message, encode_op, encode_ping, encode_pong, split,
+    DumpAsk, DumpPage, DumpPart, DumpRecord, Frame, MAX_FRAME, decode_frame, encode_batch,
+    encode_dump_ask, encode_dump_part, encode_message, encode_op, encode_ping, encode_pong, split,
 };
 
 const TABLE: TableId = TableId(0xa1);
@@ -115,6 +115,37 @@ fn an_op_that_deletes() {
 fn remembered() -> Remembered {
     let id = RequestId { origin: OTHER, number: 4 };
     Remembered { id, floor: 3, dot: Dot { origin: SENDER, seq: 9 }, told: None, lost: true }
+}
+
+#[test]
+fn a_batch_of_two() {
+    let entry = |seq, value| EntryRef {
+        dot: Dot { origin: SENDER, seq },
+        stamp: Stamp(seq),
+        mark: Mark::default(),
+        expires: None,
+        value,
+    };
+    let replaces = [Dot { origin: OTHER, seq: 3 }];
+    let ops = vec![
+        OpRef { key: b"a", entry: entry(9, Some(b"v")), replaces: &[], request: None },
+        OpRef { key: b"b", entry: entry(10, None), replaces: &replaces, request: None },
+    ];
+    let (mut frames, mut out) = (Vec::new(), Vec::new());
+    ops.iter().for_each(|op| encode_op(&mut frames, TABLE, op));
+    encode_batch(&mut out, TABLE, 2, &frames);
+    assert_bytes(
+        &out,
+        "7e000000 0c a100000000000000 02000000 \
+         2d000000 01 01 00000000 01000000 a100000000000000 0900000000000000 0900000000000000 \
+         0000000000000000 00 61 76 \
+         3c000000 01 00 01000000 01000000 a100000000000000 0a00000000000000 0a00000000000000 \
+         0000000000000000 00 5200000000000000 0300000000000000 62",
+    );
+    let frame = split(&out, MAX_FRAME).unwrap().unwrap().0;
+    let mut scratch = Vec::new();
+    let decoded = decode_frame(frame, SENDER, &mut scratch);
+    assert_eq!(decoded, Ok(Frame::Batch { table: TABLE, ops }));
 }
 
 fn declare(declaration: Declaration, past: Vec<Past>) -> Message {
@@ -288,13 +319,22 @@ fn sync_chunk() {
         entries: vec![value, tombstone],
     };
     let seen_since = [(SENDER, 6)].into_iter().collect();
+    let replaced = vec![Dot { origin: OTHER, seq: 7 }];
+    let first = Dot { origin: SENDER, seq: 5 };
+    let batches = vec![ChunkBatch { first, count: 2, keys: vec![(0, replaced)] }];
     check(
-        sync(SyncBody::Chunk(Chunk { seen_since, keys: vec![key], requests: vec![remembered()] })),
-        "7b000000 05 a100000000000000 02 03 \
+        sync(SyncBody::Chunk(Chunk {
+            seen_since,
+            keys: vec![key],
+            requests: vec![remembered()],
+            batches,
+        })),
+        "92000000 05 a100000000000000 02 03 \
          01 5100000000000000 06 \
          01 03 6b6579 02 5100000000000000 06 5200000000000000 08 \
          02 5100000000000000 06 0700000000000000 0f e1 ac02 01 76 \
          5200000000000000 08 0900000000000000 00 \
+         01 5100000000000000 05 02 01 00 01 5200000000000000 07 \
          01 5100000000000000 09 5200000000000000 0400000000000000 0300000000000000 feff",
     );
 }

@@ -2,21 +2,19 @@
 
 mod common;
 
-use common::{Op, dump_ask, dump_part, handshake, message, op};
+use common::{Op, SENDER, batch, dump_ask, dump_part, handshake, message, op};
 use proptest::prelude::*;
 use std::sync::Arc;
-use tombolo_core::{Dot, Incarnation, OpRef, TableId};
+use tombolo_core::{Dot, TableId};
 use tombolo_wire::hello::{decode_handshake, encode_handshake, encode_opening, split_opening};
 use tombolo_wire::{
-    Frame, MAX_FRAME, decode_frame, encode_dump_ask, encode_dump_part, encode_message, encode_op,
-    encode_ping, encode_pong, op_key, split,
+    Frame, MAX_FRAME, batch_table, decode_frame, encode_dump_ask, encode_dump_part, encode_message,
+    encode_op, encode_ping, encode_pong, op_key, split,
 };
-
-const SENDER: Incarnation = Incarnation(77);
 
 fn encode(op: &Op) -> Vec<u8> {
     let mut out = Vec::new();
-    encode_op(&mut out, op.table, &as_ref(op));
+    encode_op(&mut out, op.table, &op.as_ref());
     out
 }
 
@@ -43,7 +41,19 @@ proptest! {
         let frame = only(&bytes);
         prop_assert_eq!(op_key(frame), Some((op.table, &op.key[..])));
         op.entry.dot.origin = SENDER;
-        let expected = Frame::Op { table: op.table, op: as_ref(&op) };
+        let expected = Frame::Op { table: op.table, op: op.as_ref() };
+        prop_assert_eq!(decode_frame(frame, SENDER, &mut replaces), Ok(expected));
+    }
+
+    #[test]
+    fn a_batch_comes_from_its_sender_and_is_otherwise_the_same(
+        (ops, bytes) in batch(),
+        mut replaces in proptest::collection::vec(common::dot(), 0..3),
+    ) {
+        let frame = only(&bytes);
+        let table = ops[0].table;
+        prop_assert_eq!((op_key(frame), batch_table(frame)), (None, Some(table)));
+        let expected = Frame::Batch { table, ops: ops.iter().map(Op::as_ref).collect() };
         prop_assert_eq!(decode_frame(frame, SENDER, &mut replaces), Ok(expected));
     }
 
@@ -90,7 +100,7 @@ proptest! {
     ) {
         let mut buffer = Vec::new();
         for op in &ops {
-            encode_op(&mut buffer, op.table, &as_ref(op));
+            encode_op(&mut buffer, op.table, &op.as_ref());
         }
         encode_message(&mut buffer, &message);
         encode_ping(&mut buffer, sent);
@@ -103,6 +113,7 @@ proptest! {
         while let Some((frame, consumed)) = split(rest, MAX_FRAME).unwrap() {
             match decode_frame(frame, SENDER, &mut scratch).unwrap() {
                 Frame::Op { table, op } => keys.push((table, op.key.to_vec())),
+                Frame::Batch { .. } => panic!("nobody sent one"),
                 Frame::Message(message) => others.push(Frame::Message(message)),
                 Frame::Ping { sent } => others.push(Frame::Ping { sent }),
                 Frame::Pong { sent } => others.push(Frame::Pong { sent }),
@@ -140,7 +151,7 @@ fn no_value_is_not_an_empty_value_and_no_expiry_is_not_the_epoch() {
             };
             let bytes = encode(&op);
             let decoded = decode_frame(only(&bytes), SENDER, &mut seen).unwrap();
-            let op = as_ref(&op);
+            let op = op.as_ref();
             let table = TableId(1);
             assert_eq!(decoded, Frame::Op { table, op });
         }

@@ -146,7 +146,7 @@ impl RawTable {
 
     /// Where an object lies, and what is kept there: the whole object, if it is not in its place's
     /// name already.
-    fn place<'o>(&self, key: &[u8], object: &'o [u8]) -> (Vec<u8>, &'o [u8]) {
+    pub(crate) fn place<'o>(&self, key: &[u8], object: &'o [u8]) -> (Vec<u8>, &'o [u8]) {
         let mut composite = Vec::with_capacity(key.len() + object.len() + 2);
         let Some(second) = self.second_key() else {
             composite::encode(&mut composite, key, object);
@@ -164,7 +164,7 @@ impl RawTable {
         self.shared.declaration().policy.per().and_then(|field| Path::parse(field).ok())
     }
 
-    fn for_composites(&self, key: &[u8], mut see: impl FnMut(&[u8], &[u8])) {
+    pub(crate) fn for_composites(&self, key: &[u8], mut see: impl FnMut(&[u8], &[u8])) {
         if self.kind() != Kind::Bag {
             return;
         }

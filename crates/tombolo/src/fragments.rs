@@ -36,6 +36,12 @@ impl RawTable {
         &fragments[usize::from(fragment)]
     }
 
+    /// The part of the table that all records of a user's key lie in.
+    pub(crate) fn part_of_key(&self, key: &[u8]) -> &Arc<SharedTable> {
+        let Some(fragments) = &self.fragments else { return &self.shared };
+        &fragments[usize::from(fragment_of(key, fragments.len() as u16))]
+    }
+
     /// Every part of the table, one for each fragment.
     pub(crate) fn parts(&self) -> &[Arc<SharedTable>] {
         self.fragments.as_deref().unwrap_or_else(|| std::slice::from_ref(&self.shared))

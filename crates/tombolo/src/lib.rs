@@ -28,12 +28,14 @@
 //!   included; a write that saw another always comes after it, whatever the clocks say.
 //! - A deleted record does not come back, however long a node was away.
 //! - Nodes that have seen the same writes have equal tables, and [`Table::fingerprint`] shows it.
+//! - Who has seen one record of a [batch](Table::batch) sees the others as well, on every node.
 //!
-//! What is not promised: that a read sees a write that another node has not acknowledged yet, that
-//! several records are written together, or that anything survives the death of all nodes.
+//! What is not promised: that a read sees a write that another node has not acknowledged yet, or
+//! that anything survives the death of all nodes.
 
 mod acknowledged;
 mod bag;
+mod batch;
 mod builder;
 mod clock;
 mod composite;
@@ -62,6 +64,7 @@ mod typed;
 mod waiters;
 
 pub use acknowledged::{Ack, AckTimeout, Acked, Receipt};
+pub use batch::{Batch, BatchError, BatchWriteError, RawBatch};
 pub use builder::{NodeBuilder, StartError};
 pub use clock::unix_millis;
 pub use conflict::{Choice, Conflict, KeyEvent, LedgerStatus, Outcome, ResolveError, Undecided};

@@ -205,13 +205,7 @@ impl SharedTable {
         key: &[u8],
         change: Change<'_>,
     ) -> Option<u64> {
-        let change = match change {
-            Change::Put { value, expires: None } => {
-                let expires = self.declaration.load().ttl.map(|ttl| time.plus(ttl));
-                Change::Put { value, expires }
-            }
-            other => other,
-        };
+        let change = self.with_ttl(time, change);
         let Machine { table, links, encoded, .. } = machine;
         let written = table.write(time, key, change)?;
         let value = match change {
@@ -273,6 +267,64 @@ impl SharedTable {
         Some((seq, Reply::Done(done)))
     }
 
+    /// The change, with the table's own expiry if it has none.
+    fn with_ttl<'v>(&self, time: Millis, change: Change<'v>) -> Change<'v> {
+        match change {
+            Change::Put { value, expires: None } => {
+                let expires = self.declaration.load().ttl.map(|ttl| time.plus(ttl));
+                Change::Put { value, expires }
+            }
+            other => other,
+        }
+    }
+
+    /// Writes the keys that `choose` names, which runs when nobody else can write, so that readers
+    /// everywhere see all or nothing. Returns the number of the last write, if there was one.
+    pub(crate) fn write_batch<'v, E>(
+        &self,
+        choose: impl FnOnce() -> Result<Vec<(Vec<u8>, Change<'v>)>, E>,
+    ) -> Result<Option<u64>, E> {
+        let mut machine = self.machine.lock();
+        let time = now();
+        let mut changes = choose()?;
+        for (_, change) in &mut changes {
+            *change = self.with_ttl(time, *change);
+        }
+        let Machine { table, links, .. } = &mut *machine;
+        let (mut ops, mut count, mut last) = (Vec::new(), 0, None);
+        let each = changes.iter().map(|(key, change)| (&key[..], *change));
+        table.write_batch(time, each, |number, written| {
+            let Written { dot, stamp, mark, expires, replaces } = *written;
+            let (key, change) = &changes[number];
+            let value = match change {
+                Change::Put { value, .. } => Some(*value),
+                Change::Delete => None,
+            };
+            if !links.is_empty() {
+                let entry = EntryRef { dot, stamp, mark, expires, value };
+                let op = OpRef { key, entry, replaces, request: None };
+                tombolo_wire::encode_op(&mut ops, self.id, &op);
+            }
+            count += 1;
+            last = Some(dot.seq);
+        });
+        let Some(seq) = last else { return Ok(None) };
+        if count > 1 && !links.is_empty() {
+            let frames = std::mem::take(&mut ops);
+            tombolo_wire::encode_batch(&mut ops, self.id, count, &frames);
+        }
+        links.iter().for_each(|link| link.send_op(&ops));
+        self.note_written(links, seq);
+        Ok(Some(seq))
+    }
+
+    /// Takes in a batch of `from`: readers see all of it from then on.
+    pub(crate) fn take_in_batch(&self, from: Incarnation, ops: &[OpRef<'_>]) -> Arrival {
+        let mut machine = self.machine.lock();
+        machine.table.set_wall(now());
+        machine.table.take_in_batch(from, ops)
+    }
+
     /// Puts what was written on the queue of every link. Returns its number.
     fn send(
         &self,
@@ -295,11 +347,16 @@ impl SharedTable {
                 *encoded = Vec::new();
             }
         }
-        self.written.store(dot.seq, Ordering::Release);
-        if links.is_empty() && !self.mesh.has_ended() {
-            self.acked.store(dot.seq, Ordering::Release);
-        }
+        self.note_written(links, dot.seq);
         dot.seq
+    }
+
+    /// `seq` is our last write; these links are to acknowledge it.
+    fn note_written(&self, links: &[Arc<Link>], seq: u64) {
+        self.written.store(seq, Ordering::Release);
+        if links.is_empty() && !self.mesh.has_ended() {
+            self.acked.store(seq, Ordering::Release);
+        }
     }
 
     /// Writes the outcome of a conflict, if the key still holds it.

@@ -269,6 +269,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         wrong: "op.replaces[..0].iter().for_each(|dot| self.ledger.retract(*dot));",
     },
     Mutant {
+        name: "batches: a sync sends their keys one by one",
+        seeds: 1000,
+        file: "table/answer.rs",
+        right: "        self.purpose != Purpose::Look\n            && batches",
+        wrong: "        false && self.purpose != Purpose::Look\n            && batches",
+    },
+    Mutant {
+        name: "batches: they are forgotten before all have them",
+        seeds: 1000,
+        file: "table/batch.rs",
+        right: "or_insert_with(|| self.stable(origin)) >= seq",
+        wrong: "or_insert_with(|| self.stable(origin).max(self.seen_of(origin))) >= seq",
+    },
+    Mutant {
+        name: "batches: what they replaced stays through a sync",
+        seeds: 3000,
+        file: "table/ask.rs",
+        right: "&& !listed || replaced.contains(&entry.dot)",
+        wrong: "&& !listed || false && replaced.contains(&entry.dot)",
+    },
+    Mutant {
         name: "9: an op from the future is taken in",
         seeds: 0,
         file: "table/mod.rs",

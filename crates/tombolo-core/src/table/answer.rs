@@ -1,13 +1,16 @@
 //! The answering side of a sync (rules 4b to 4d).
 
 use super::Table;
+use super::batch::{Batch, Batches};
 use crate::clock::{Dot, DotSet, Dots, VersionVector, digest_part};
 use crate::entry::EntryRef;
 use crate::id::Incarnation;
-use crate::message::{Ask, Begin, Chunk, ChunkKey, LiveSet, Purpose, Rest, SyncBody, part_of};
+use crate::message::{
+    Ask, Begin, Chunk, ChunkBatch, ChunkKey, LiveSet, Purpose, Rest, SyncBody, part_of,
+};
 use crate::store::Store;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// An answer under way.
@@ -26,6 +29,10 @@ pub(super) struct Scan {
     requests: u64,
     /// Keys of walked buckets that hold something the asker lacks.
     todo: Vec<Box<[u8]>>,
+    /// Keys that were sent with a batch, and need not be read again.
+    grouped: BTreeSet<Box<[u8]>>,
+    /// Whether the batches were gone through whose keys the walk may not have met.
+    batches_walked: bool,
 }
 
 /// What the asker said it has.
@@ -39,6 +46,75 @@ impl Lacks {
         let dot = entry.dot;
         !self.seen.covers(dot)
             && !self.live_beyond.get(&dot.origin).is_some_and(|live| live.contains(dot.seq))
+    }
+}
+
+/// What `key` holds now, with the entries that the asker lacks.
+fn read<S: Store>(store: &S, asker: &Lacks, key: &[u8]) -> ChunkKey {
+    let mut found = ChunkKey { key: key.into(), live: Vec::new(), entries: Vec::new() };
+    store.entries(key, &mut |entry| {
+        found.live.push(entry.dot);
+        if asker.lacks(&entry) {
+            found.entries.push(entry.to_entry());
+        }
+    });
+    found
+}
+
+fn size(found: &ChunkKey) -> usize {
+    let values = found.entries.iter().filter_map(|entry| entry.value.as_deref());
+    found.key.len() + 64 + values.map(<[u8]>::len).sum::<usize>()
+}
+
+/// How many bytes the keys of batches that hang together may have to be sent as one piece. One
+/// batch has at most half of that when it is written.
+const GROUP: usize = 8 << 20;
+
+impl Scan {
+    /// Whether the asker lacks a batch that wrote `key`, and cares.
+    fn lacks_batch_of(&self, batches: &Batches, key: &[u8]) -> bool {
+        self.purpose != Purpose::Look
+            && batches.of_key(key).any(|batch| !self.asker.seen.covers(batch.last()))
+    }
+
+    /// What all keys hold that hang together with the `first` by batches that the asker lacks. They
+    /// are read in one step, whether they were sent before or not: since then a batch may have
+    /// come that wrote them and keys which the walk comes to later.
+    fn group<S: Store>(&mut self, store: &S, batches: &Batches, first: ChunkKey) -> Chunk {
+        let mut chunk = Chunk::default();
+        let mut bytes = size(&first);
+        let mut numbers = BTreeMap::from([(first.key.clone(), 0u32)]);
+        let mut lacked: BTreeMap<Dot, &Batch> = BTreeMap::new();
+        chunk.keys.push(first);
+        let mut next = 0;
+        'group: while let Some(found) = chunk.keys.get(next) {
+            next += 1;
+            let of_key = batches.of_key(&found.key);
+            let new: Vec<&Batch> = of_key
+                .filter(|batch| !self.asker.seen.covers(batch.last()))
+                .filter(|batch| lacked.insert(batch.first, batch).is_none())
+                .collect();
+            for (key, _) in new.into_iter().flat_map(|batch| &batch.keys) {
+                if numbers.contains_key(&**key) {
+                    continue;
+                }
+                let found = read(store, &self.asker, key);
+                bytes += size(&found);
+                if bytes > GROUP {
+                    break 'group;
+                }
+                numbers.insert(found.key.clone(), chunk.keys.len() as u32);
+                chunk.keys.push(found);
+            }
+        }
+        chunk.batches.extend(lacked.into_values().filter_map(|batch| {
+            let keys = batch.keys.iter();
+            let keys = keys.map(|(key, gone)| Some((*numbers.get(&**key)?, gone.to_vec())));
+            let keys = keys.collect::<Option<Vec<(u32, Vec<Dot>)>>>()?;
+            Some(ChunkBatch { first: batch.first, count: batch.count, keys })
+        }));
+        self.grouped.extend(numbers.into_keys());
+        chunk
     }
 }
 
@@ -101,6 +177,8 @@ impl<S: Store> Table<S> {
             buckets,
             requests: self.serial.learned(),
             todo: Vec::new(),
+            grouped: BTreeSet::new(),
+            batches_walked: purpose != Purpose::Join,
         };
         self.scans.insert(peer, scan);
         let (clock, fingerprint) = (self.clock.last(), self.origins.fingerprint());
@@ -202,6 +280,15 @@ impl<S: Store> Table<S> {
             scan.bucket += 1;
             return Answered::Walked;
         }
+        if !scan.batches_walked {
+            scan.batches_walked = true;
+            let Scan { asker, todo, grouped, .. } = scan;
+            for batch in self.batches.iter().filter(|batch| !asker.seen.covers(batch.last())) {
+                let unsent = batch.keys.iter().find(|(key, _)| !grouped.contains(&**key));
+                todo.extend(unsent.map(|(key, _)| Box::from(&**key)));
+            }
+            return Answered::Walked;
+        }
         let scan = self.scans.remove(&peer).expect("it was there above");
         Answered::Send(scan.session, scan.done)
     }
@@ -214,17 +301,20 @@ impl<S: Store> Table<S> {
         let mut bytes = 0;
         while bytes < self.limits.chunk_bytes {
             let Some(key) = scan.todo.pop() else { break };
-            let mut found = ChunkKey { key, live: Vec::new(), entries: Vec::new() };
-            self.store.entries(&found.key, &mut |entry| {
-                found.live.push(entry.dot);
-                if scan.asker.lacks(&entry) {
-                    found.entries.push(entry.to_entry());
+            if scan.grouped.contains(&key) {
+                continue;
+            }
+            let found = read(&self.store, &scan.asker, &key);
+            if scan.lacks_batch_of(&self.batches, &key) {
+                if chunk.keys.is_empty() {
+                    chunk = scan.group(&self.store, &self.batches, found);
+                } else {
+                    scan.todo.push(key);
                 }
-            });
+                break;
+            }
             if !found.entries.is_empty() {
-                let values = found.entries.iter().map(|entry| entry.value.as_deref());
-                bytes += found.key.len() + 64;
-                bytes += values.flatten().map(<[u8]>::len).sum::<usize>();
+                bytes += size(&found);
                 chunk.keys.push(found);
             }
         }

@@ -7,7 +7,7 @@ use crate::message::{Ask, Begin, Chunk, ChunkKey, LiveSet, Purpose, Rest, SyncBo
 use crate::store::Store;
 use crate::time::Millis;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// What a question is asked for.
@@ -260,23 +260,44 @@ impl<S: Store> Table<S> {
                 self.learn_requests(&chunk.requests);
             }
             let before = self.siblings.len();
-            for key in &chunk.keys {
+            let together = !chunk.batches.is_empty();
+            // Of batches all is parked or nothing.
+            let mut entries = chunk.keys.iter().flat_map(|key| &key.entries);
+            let parked = together && entries.any(|entry| self.is_ahead(entry.stamp));
+            let mut replaced: BTreeMap<usize, Vec<Dot>> = BTreeMap::new();
+            for (number, dots) in chunk.batches.iter().flat_map(|batch| &batch.keys) {
+                replaced.entry(*number as usize).or_default().extend(dots);
+            }
+            if together {
+                self.store.begin();
+            }
+            for (number, key) in chunk.keys.iter().enumerate() {
                 asking.progress.received += key.entries.len() as u64;
                 if let Some(entry) = key.entries.iter().find(|entry| self.is_ahead(entry.stamp)) {
                     self.park(entry.dot.origin, entry.stamp);
                     asking.parked = true;
                     continue;
                 }
+                if parked {
+                    continue;
+                }
                 match asking.aim {
                     Aim::Join | Aim::Fill { .. } => {
                         asking.report.brought += key.entries.len() as u64;
-                        asking.report.removed += self.absorb(key, &seen);
+                        let replaced = replaced.get(&number).map_or(&[][..], Vec::as_slice);
+                        asking.report.removed += self.absorb(key, replaced, &seen);
                     }
                     Aim::Look => {
                         asking.told.extend(self.look_at(key, &seen, &mut asking.preview));
                     }
                     Aim::Overrule => lone.extend(self.lone(key)),
                 }
+            }
+            if together {
+                self.store.commit();
+            }
+            if !parked {
+                self.remember_batches(chunk);
             }
             let conflicts = self.siblings.len().saturating_sub(before);
             asking.report.conflicts += conflicts as u64;
@@ -286,18 +307,35 @@ impl<S: Store> Table<S> {
     }
 
     /// What one key holds at the answerer, whose `seen` at that moment was `seen`: what it has not
-    /// listed of what it has seen is gone there, and goes here in the same step. Returns how much.
-    fn absorb(&mut self, found: &ChunkKey, seen: &VersionVector) -> u64 {
+    /// listed of what it has seen is gone there, and goes here in the same step, and so does what
+    /// batches `replaced`. Returns how much went.
+    fn absorb(&mut self, found: &ChunkKey, replaced: &[Dot], seen: &VersionVector) -> u64 {
         let mut dead = Vec::new();
+        let all_known = found.entries.is_empty();
         self.store.entries(&found.key, &mut |entry| {
-            if seen.covers(entry.dot) && !found.live.contains(&entry.dot) {
-                dead.push(entry.dot);
+            let listed = found.live.contains(&entry.dot);
+            let gone = seen.covers(entry.dot) && !listed || replaced.contains(&entry.dot);
+            // As at the end of a sync, tombstones are left to stability if nothing newer comes.
+            if gone && !(all_known && entry.value.is_none()) {
+                dead.push((entry.dot, entry.expires.is_some()));
             }
         });
-        for entry in &found.entries {
-            self.merge(&found.key, &dead, Some(entry.as_ref()), false);
+        let removed = dead.len() as u64;
+        if all_known {
+            // A key of a batch that the batch deleted, or of which nothing is lacked here.
+            dead.iter().for_each(|(dot, expires)| self.bury_found(&found.key, *dot, *expires));
+        } else {
+            let dead: Vec<Dot> = dead.into_iter().map(|(dot, _)| dot).collect();
+            for entry in &found.entries {
+                self.merge(&found.key, &dead, Some(entry.as_ref()), false);
+            }
         }
-        dead.len() as u64
+        for dot in replaced {
+            if !self.origins.refuses(*dot) {
+                self.origins.remember_removed(*dot);
+            }
+        }
+        removed
     }
 
     /// The answer of `peer` is at its end; [`Table::finish_step`] applies it.

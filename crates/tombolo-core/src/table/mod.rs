@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod batch;
 mod contact;
 mod ledger;
 mod owners;
@@ -35,6 +36,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use answer::Scan;
 use ask::Asking;
+use batch::Batches;
 use owners::Owners;
 use serial::Serial;
 use siblings::Siblings;
@@ -106,6 +108,8 @@ pub struct Table<S> {
     stability: Stability,
     /// Where the tombstones are, to drop them when they are stable.
     tombstones: BTreeMap<Dot, Box<[u8]>>,
+    /// The batches that are not stable yet.
+    batches: Batches,
     epochs: Epochs,
     /// Whether one event stays of each key (rule 7) in the current epoch.
     last_writer_wins: bool,
@@ -163,6 +167,7 @@ impl<S: Store> Table<S> {
             asks: BTreeMap::new(),
             stability: Stability::default(),
             tombstones: BTreeMap::new(),
+            batches: Batches::default(),
             keys: 0,
             expiring: 0,
             next_session: 0,

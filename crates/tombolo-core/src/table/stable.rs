@@ -147,10 +147,11 @@ impl<S: Store> Table<S> {
     }
 
     /// Drops the tombstones that are stable: nothing older than they can arrive any more from a
-    /// member. Returns how many.
+    /// member. Returns how many. Batches that are stable are forgotten as well.
     pub fn drop_stable(&mut self, now: Millis) -> usize {
         self.count_reports(now);
         self.serial.tick(now);
+        self.forget_stable_batches();
         if self.origins.unsettled() > 2 * (self.stability.members.len() + 16) {
             let mut present = self.stability.members.clone();
             present.insert(self.me);

@@ -67,7 +67,11 @@ pub(super) fn beaters<'a, S: Store + Default>(
     replacers.chain(newer.filter(|other| log.may_beat(op.mark.epoch, other.mark.epoch)))
 }
 
-fn is_banished<S: Store + Default>(world: &World<S>, view: &View<'_, S>, op: &Op) -> bool {
+pub(super) fn is_banished<S: Store + Default>(
+    world: &World<S>,
+    view: &View<'_, S>,
+    op: &Op,
+) -> bool {
     view.log.ever_hid() && world.is_superseded(op.dot.origin)
 }
 

@@ -21,6 +21,7 @@ mod parked;
 mod removed_ahead;
 mod same_view;
 mod survival;
+mod together;
 mod tombstones;
 mod zombie;
 
@@ -124,6 +125,7 @@ pub fn check<S: Store + Default>(world: &mut World<S>) -> Checked {
             let hidden = view.process.look(table, |t| t.hidden()).unwrap_or(0);
             parked::check(world, &view)?;
             loss::check(world, &view)?;
+            together::check(world, &view)?;
             if !world.config.forgetting {
                 newest_wins::check(&view)?;
             }
@@ -137,6 +139,7 @@ pub fn check<S: Store + Default>(world: &mut World<S>) -> Checked {
                 world.sight(Sight::Hidden);
             }
             dead_for_ever::remember(world, process, table, lives);
+            together::remember(world, process, table);
             acks::remember(world, process, table, told)?;
         }
     }

@@ -5,13 +5,14 @@ use proptest::option;
 use proptest::prelude::*;
 use std::sync::Arc;
 use tombolo_core::{
-    Ask, Begin, Chunk, ChunkKey, DIGEST_PARTS, Declaration, Done, Dot, DotSet, Edit, Entry, Epochs,
-    Expect, Expiry, FLOAT, INTEGER, Incarnation, Kind, LiveSet, Mark, Member, Merge, Message,
-    Millis, NodeId, OpRef, OwnerDown, Past, Policy, Purpose, Refused, Remembered, Reply, Request,
-    RequestId, RequestRef, Rest, SerialBody, Stamp, SyncBody, TableId, VersionVector, Versioned,
+    Ask, Begin, Chunk, ChunkBatch, ChunkKey, DIGEST_PARTS, Declaration, Done, Dot, DotSet, Edit,
+    Entry, Epochs, Expect, Expiry, FLOAT, INTEGER, Incarnation, Kind, LiveSet, Mark, Member, Merge,
+    Message, Millis, NodeId, OpRef, OwnerDown, Past, Policy, Purpose, Refused, Remembered, Reply,
+    Request, RequestId, RequestRef, Rest, SerialBody, Stamp, SyncBody, TableId, VersionVector,
+    Versioned,
 };
 use tombolo_wire::hello::{Handshake, Hello, Lane, PROTOCOL, Refusal, Welcome};
-use tombolo_wire::{DumpAsk, DumpPage, DumpPart, DumpRecord};
+use tombolo_wire::{DumpAsk, DumpPage, DumpPart, DumpRecord, encode_batch, encode_op};
 
 /// An op that owns what `OpRef` borrows.
 #[derive(Clone, Debug)]
@@ -118,6 +119,9 @@ fn serial_body() -> impl Strategy<Value = SerialBody> {
     ]
 }
 
+/// Whoever sends what the tests read.
+pub const SENDER: Incarnation = Incarnation(77);
+
 /// Numbers of every size: a varint has another length for each.
 pub fn number() -> impl Strategy<Value = u64> {
     (any::<u64>(), 0u32..64).prop_map(|(bits, shift)| bits >> shift)
@@ -199,8 +203,35 @@ pub fn dot_set() -> impl Strategy<Value = DotSet> {
 fn chunk() -> impl Strategy<Value = Chunk> {
     let key = (bytes(), vec(dot(), 0..4), vec(entry(), 0..4));
     let key = key.prop_map(|(key, live, entries)| ChunkKey { key: Box::from(key), live, entries });
-    (vector(), vec(key, 0..6), vec(remembered(), 0..3))
-        .prop_map(|(seen_since, keys, requests)| Chunk { seen_since, keys, requests })
+    let of_key = (any::<prop::sample::Index>(), vec(dot(), 0..3));
+    let batch = (dot(), number(), vec(of_key, 0..4));
+    let parts = (vector(), vec(key, 1..6), vec(batch, 0..3), vec(remembered(), 0..3));
+    parts.prop_map(|(seen_since, keys, batches, requests)| {
+        let batches = batches.into_iter().map(|(first, count, of_keys)| {
+            let of_key = |(index, replaces): (prop::sample::Index, Vec<Dot>)| {
+                (index.index(keys.len()) as u32, replaces)
+            };
+            ChunkBatch { first, count, keys: of_keys.into_iter().map(of_key).collect() }
+        });
+        let batches = batches.collect();
+        Chunk { seen_since, keys, requests, batches }
+    })
+}
+
+/// Ops of one table whose dots follow each other, as they are sent, and how many.
+pub fn batch() -> impl Strategy<Value = (Vec<Op>, Vec<u8>)> {
+    (number(), number(), vec(op(), 2..6)).prop_map(|(table, first, mut ops)| {
+        let mut frames = Vec::new();
+        let first = first / 2;
+        for (op, seq) in ops.iter_mut().zip(first..) {
+            op.table = TableId(table);
+            op.entry.dot = Dot { origin: SENDER, seq };
+            encode_op(&mut frames, op.table, &op.as_ref());
+        }
+        let mut out = Vec::new();
+        encode_batch(&mut out, TableId(table), ops.len() as u32, &frames);
+        (ops, out)
+    })
 }
 
 fn purpose() -> impl Strategy<Value = Purpose> {

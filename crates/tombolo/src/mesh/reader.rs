@@ -122,14 +122,17 @@ fn take_in(shell: &Arc<Shell>, link: &Arc<Link>, bytes: &[u8]) -> Result<usize, 
             table.is_some() && table == tombolo_wire::op_key(frame).map(|(table, _)| table)
         };
         let count = rest.iter().take(BATCH).take_while(same).count();
-        if count == 0 {
-            on_frame(shell, link, first)?;
-            rest = &rest[1..];
-            continue;
-        }
-        let (ops, after) = rest.split_at(count);
+        let (ops, after) = rest.split_at(count.max(1));
         rest = after;
-        let Some(table) = take_in_ops(shell, link, ops)? else { continue };
+        let taken = if count > 0 {
+            take_in_ops(shell, link, ops)?
+        } else if tombolo_wire::batch_table(first).is_some() {
+            take_in_batch(shell, link, first)?
+        } else {
+            on_frame(shell, link, first)?;
+            None
+        };
+        let Some(table) = taken else { continue };
         if !touched.iter().any(|known| Arc::ptr_eq(known, &table)) {
             touched.push(table);
         }
@@ -171,12 +174,35 @@ fn take_in_ops(
         }
         Ok(())
     })?;
+    arrived(shell, link, &table, arrival);
+    Ok(Some(table))
+}
+
+/// Takes in ops that readers are to see together.
+fn take_in_batch(
+    shell: &Arc<Shell>,
+    link: &Arc<Link>,
+    frame: &[u8],
+) -> Result<Option<Arc<SharedTable>>, LaneError> {
+    let mut replaces: Vec<Dot> = Vec::new();
+    let decoded = tombolo_wire::decode_frame(frame, link.incarnation, &mut replaces)
+        .map_err(|error| LaneError::Unreadable(error.to_string()))?;
+    let Frame::Batch { table, ops } = decoded else { return Ok(None) };
+    let Some(table) = shell.table(table) else { return Ok(None) };
+    link.counters.ops_in.fetch_add(ops.len() as u64, Relaxed);
+    ops.iter().for_each(|op| table.records.touch(op.key));
+    let arrival = table.take_in_batch(link.incarnation, &ops);
+    arrived(shell, link, &table, arrival);
+    Ok(Some(table))
+}
+
+/// What is to be done about ops that came in on a link.
+fn arrived(shell: &Arc<Shell>, link: &Arc<Link>, table: &Arc<SharedTable>, arrival: Arrival) {
     match arrival {
         Arrival::InOrder => {}
-        Arrival::Gap => shell.handle(Event::Gap { from, table: id }),
-        Arrival::Parked => shell.clock_ahead(&link.peer.name, &table),
+        Arrival::Gap => shell.handle(Event::Gap { from: link.incarnation, table: table.id }),
+        Arrival::Parked => shell.clock_ahead(&link.peer.name, table),
     }
-    Ok(Some(table))
 }
 
 /// Takes in a frame that is not an op.
@@ -185,7 +211,7 @@ fn on_frame(shell: &Arc<Shell>, link: &Arc<Link>, frame: &[u8]) -> Result<(), La
     let decoded = tombolo_wire::decode_frame(frame, link.incarnation, &mut replaces)
         .map_err(|error| LaneError::Unreadable(error.to_string()))?;
     match decoded {
-        Frame::Op { .. } => {}
+        Frame::Op { .. } | Frame::Batch { .. } => {}
         Frame::Ping { sent } => link.pong(sent),
         Frame::Pong { sent } => link.on_pong(sent),
         Frame::DumpAsk(ask) => link.dumps.on_ask(ask),

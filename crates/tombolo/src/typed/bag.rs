@@ -6,10 +6,10 @@ use super::pending::{Insert, Options, Write, write};
 use super::walk::{Decode, Iter, Range, Source};
 use super::write::check_all;
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
-use crate::fragments::LastWrites;
 use crate::clock::now;
 use crate::composite;
 use crate::dump::DumpError;
+use crate::fragments::LastWrites;
 use crate::raw::{RawRecord, RawTable, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -175,7 +175,9 @@ where
                 check_all(raw, objects.iter().map(|(key, object)| raw.object_size(key, object)))?;
                 let mut last = LastWrites::default();
                 for (key, object) in objects {
-                    raw.delete_object(&key, &object)?.into_iter().for_each(|receipt| last.note(receipt));
+                    raw.delete_object(&key, &object)?
+                        .into_iter()
+                        .for_each(|receipt| last.note(receipt));
                 }
                 Ok((last, ()))
             },

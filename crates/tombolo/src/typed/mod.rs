@@ -20,7 +20,7 @@ pub use write::Replaced;
 
 use crate::acknowledged::Ack;
 use crate::raw::RawTable;
-use codec::Codec;
+pub(crate) use codec::Codec;
 use pending::Options;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -36,9 +36,9 @@ use std::time::Duration;
 /// cluster runs, use an enum of versions, and add to its end.
 pub struct Table<K, V> {
     raw: RawTable,
-    codec: Codec,
-    ack: Ack,
-    timeout: Duration,
+    pub(crate) codec: Codec,
+    pub(crate) ack: Ack,
+    pub(crate) timeout: Duration,
     types: PhantomData<fn() -> (K, V)>,
 }
 

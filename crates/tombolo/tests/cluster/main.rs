@@ -1,6 +1,7 @@
 //! Real nodes over real sockets, in one process.
 
 mod answers;
+mod batches;
 mod common;
 mod dumps;
 mod fragments;

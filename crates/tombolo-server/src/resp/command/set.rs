@@ -1,6 +1,6 @@
 //! SET and the other commands that set keys.
 
-use tombolo::{Expect, Millis, SerialOp, unix_millis};
+use tombolo::{BatchError, Expect, Millis, SerialOp, unix_millis};
 
 use super::{
     super::{failure::Failure, parser::Args, reply::Reply, session::Session},
@@ -119,8 +119,18 @@ pub(crate) fn mset(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> 
     if args.len().is_multiple_of(2) {
         return Err(Failure::Arity("mset"));
     }
-    for pair in (1..args.len()).step_by(2) {
-        session.put(args.at(pair), args.at(pair + 1), None)?;
+    let pairs = || (1..args.len()).step_by(2).map(|pair| (args.at(pair), args.at(pair + 1)));
+    let batch = session.table.batch();
+    let batch = pairs().fold(batch, |batch, (key, value)| batch.put(key, value, None));
+    match batch.write() {
+        Ok(receipt) => receipt.into_iter().for_each(|receipt| session.wrote(receipt)),
+        Err(BatchError::Write(error)) => return Err(error.into()),
+        // More than can be written together.
+        Err(BatchError::TooMany { .. } | BatchError::TooLarge { .. } | BatchError::Parts) => {
+            for (key, value) in pairs() {
+                session.put(key, value, None)?;
+            }
+        }
     }
     reply.ok();
     Ok(Flow::Next)

@@ -110,7 +110,7 @@ pub(crate) const COMMANDS: &[Spec] = &[
     row("setnx", 3, WRITE | FAST | VALUES, ONE, "string", "key value",
         "Sets a key if it does not exist.", serial::setnx),
     row("mset", -3, WRITE | VALUES, PAIRS, "string", "key value [key value ...]",
-        "Sets several keys, one after the other.", set::mset),
+        "Sets several keys together.", set::mset),
     row("mget", -2, READ | FAST | VALUES, ALL, "string", "key [key ...]",
         "The values of several keys.", strings::mget),
     row("getset", 3, WRITE | FAST | VALUES, ONE, "string", "key value",
