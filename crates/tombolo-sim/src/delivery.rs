@@ -71,6 +71,8 @@ impl<S: Store + Default> World<S> {
                 if let Some((attached, arrival)) = taken {
                     if arrival == Arrival::Parked {
                         self.sight(Sight::Parked);
+                    } else if arrival == Arrival::Paused {
+                        self.sight(Sight::HeldBack);
                     } else if attached {
                         let truth = self.procs[channel.to].truth.entry(table).or_default();
                         truth.applied.insert(op.entry.dot);

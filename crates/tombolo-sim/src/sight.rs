@@ -64,10 +64,12 @@ pub enum Sight {
     Served,
     /// The asker has its answer.
     Answered,
+    /// An op came to a table that was paused.
+    HeldBack,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 30] = [
+pub const SIGHTS: [Sight; 31] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -98,6 +100,7 @@ pub const SIGHTS: [Sight; 30] = [
     Sight::Request,
     Sight::Served,
     Sight::Answered,
+    Sight::HeldBack,
 ];
 
 /// How often each was seen, and in how many schedules.

@@ -36,6 +36,10 @@ pub struct TableView {
     pub held: Vec<HeldView>,
     /// How often it was altered.
     pub epoch: u8,
+    /// The linked peers that have it too.
+    pub carried_by: Vec<Incarnation>,
+    /// Whether it stands still.
+    pub paused: bool,
 }
 
 /// A peer that a table is kept apart from.
@@ -69,6 +73,8 @@ impl<T: Tables> Node<T> {
             mismatches: state.mismatches.clone().into_iter().collect(),
             held: state.held.iter().map(|(peer, held)| held.view(*peer)).collect(),
             epoch: state.epochs.current(),
+            carried_by: state.peers.keys().chain(state.held.keys()).copied().collect(),
+            paused: self.is_paused(*id),
         });
         views.collect()
     }
