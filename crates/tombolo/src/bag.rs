@@ -29,7 +29,7 @@ impl RawTable {
         let (composite, value) = self.place(key, object);
         self.check(composite.len() + value.len())?;
         let change = CoreChange::Put { value, expires: expires.map(Millis) };
-        let seq = self.shared.write(&composite, change);
+        let seq = self.shared.write(&composite, change)?;
         self.shared.mesh.schedule_flush();
         // Only deletes can come to nothing.
         Ok(self.receipt(seq.unwrap_or_default()))
@@ -48,7 +48,7 @@ impl RawTable {
             // With a second key it may be another version of the object that is there.
             let same = entry.is_some_and(|entry| entry.value == Some(value));
             (same.then_some(CoreChange::Delete), ())
-        });
+        })?;
         self.shared.mesh.schedule_flush();
         Ok(seq.map(|seq| self.receipt(seq)))
     }
@@ -59,7 +59,7 @@ impl RawTable {
         self.for_composites(key, |composite, _| composites.push(composite.to_vec()));
         let mut last = None;
         for composite in composites {
-            last = self.shared.write(&composite, CoreChange::Delete).or(last);
+            last = self.shared.write(&composite, CoreChange::Delete)?.or(last);
         }
         self.shared.mesh.schedule_flush();
         Ok(last.map(|seq| self.receipt(seq)))

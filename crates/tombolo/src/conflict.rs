@@ -217,7 +217,7 @@ impl RawTable {
                 }
             };
             (Some(change), Ok(()))
-        });
+        })?;
         result?;
         self.shared.mesh.schedule_flush();
         Ok(self.receipt(seq.unwrap_or_default()))
@@ -253,7 +253,7 @@ impl RawTable {
                 None => CoreChange::Delete,
             };
             (Some(change), Ok(()))
-        });
+        })?;
         result?;
         self.shared.mesh.schedule_flush();
         Ok(self.receipt(seq.unwrap_or_default()))

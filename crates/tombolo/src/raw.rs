@@ -57,6 +57,9 @@ pub enum WriteError {
          values are put into kind=set and kind=ordered_set"
     )]
     Kind(Kind),
+    /// Somebody keeps the table still with [`RawTable::pause`]. Wait for [`RawTable::unpaused`].
+    #[error("the table is paused; wait until it moves again")]
+    Paused,
     /// The node has left the cluster or had to stop. Start it again.
     #[error("the node has stopped")]
     Stopped,
@@ -128,7 +131,7 @@ impl RawTable {
         self.check(key.len() + value.len())?;
         self.check_kind(Kind::Bag, false)?;
         let change = CoreChange::Put { value, expires: expires.map(Millis) };
-        let seq = self.part(key).write(key, change);
+        let seq = self.part(key).write(key, change)?;
         self.shared.mesh.schedule_flush();
         // Only deletes can come to nothing.
         Ok(self.receipt(seq.unwrap_or_default()))
@@ -141,7 +144,7 @@ impl RawTable {
         if self.kind() == Kind::Bag {
             return self.delete_objects(key);
         }
-        let seq = self.part(key).write(key, CoreChange::Delete);
+        let seq = self.part(key).write(key, CoreChange::Delete)?;
         self.shared.mesh.schedule_flush();
         Ok(seq.map(|seq| self.receipt(seq)))
     }
@@ -174,7 +177,7 @@ impl RawTable {
                 }
             };
             (change, result)
-        });
+        })?;
         if let Some(size) = too_large {
             return Err(WriteError::TooLarge { size, limit: MAX_RECORD });
         }

@@ -4,13 +4,15 @@ use crate::acknowledged::Receipt;
 use crate::clock::now;
 use crate::mesh::Mesh;
 use crate::mesh::link::Link;
+use crate::pause::Turnstile;
 use crate::policy::Judge;
+use crate::raw::WriteError;
 use crate::resolve::Functions;
 use crate::serial::{SerialOp, most};
 use crate::status::SyncStatus;
 use crate::waiters::Waiters;
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -53,6 +55,8 @@ pub(crate) struct SharedTable {
     pub(crate) for_some: Waiters,
     writable: AtomicBool,
     pub(crate) became_writable: Notify,
+    /// Where writers wait while the table stands still.
+    pub(crate) turnstile: Turnstile,
     pub(crate) mesh: Arc<Mesh>,
 }
 
@@ -116,6 +120,7 @@ impl SharedTable {
             for_some: Waiters::default(),
             writable: AtomicBool::new(false),
             became_writable: Notify::new(),
+            turnstile: Turnstile::default(),
             mesh,
         }
     }
@@ -163,9 +168,15 @@ impl SharedTable {
 
     /// Writes `key` and queues the op for every link. Returns the number of the write, if it was
     /// one: a delete of nothing is none.
-    pub(crate) fn write(&self, key: &[u8], change: Change<'_>) -> Option<u64> {
+    pub(crate) fn write(&self, key: &[u8], change: Change<'_>) -> Result<Option<u64>, WriteError> {
         let time = now();
-        self.write_locked(&mut self.machine.lock(), time, key, change)
+        Ok(self.write_locked(&mut *self.lock_to_write()?, time, key, change))
+    }
+
+    /// The machine, to be written to; not while the table stands still.
+    fn lock_to_write(&self) -> Result<MutexGuard<'_, Machine>, WriteError> {
+        let machine = self.machine.lock();
+        if machine.table.is_paused() { Err(WriteError::Paused) } else { Ok(machine) }
     }
 
     /// Writes `key` as `choose` says after it saw what is there, in one step.
@@ -173,12 +184,12 @@ impl SharedTable {
         &self,
         key: &[u8],
         choose: impl FnOnce(Option<EntryRef<'_>>) -> (Option<Change<'v>>, R),
-    ) -> (Option<u64>, R) {
+    ) -> Result<(Option<u64>, R), WriteError> {
         let time = now();
-        let mut machine = self.machine.lock();
+        let mut machine = self.lock_to_write()?;
         let (change, result) = self.records.read(key, time, choose);
         let written = change.and_then(|change| self.write_locked(&mut machine, time, key, change));
-        (written, result)
+        Ok((written, result))
     }
 
     /// Changes `key` as `choose` says after it saw the machine, in one step.
@@ -186,12 +197,12 @@ impl SharedTable {
         &self,
         key: &[u8],
         choose: impl FnOnce(&Table<ConcurrentStore>, Millis) -> (Option<Change<'v>>, R),
-    ) -> (Option<u64>, R) {
+    ) -> Result<(Option<u64>, R), WriteError> {
         let time = now();
-        let mut machine = self.machine.lock();
+        let mut machine = self.lock_to_write()?;
         let (change, result) = choose(&machine.table, time);
         let written = change.and_then(|change| self.write_locked(&mut machine, time, key, change));
-        (written, result)
+        Ok((written, result))
     }
 
     fn write_locked(

@@ -35,7 +35,7 @@ pub struct DecodeError {
 /// The types are written with `serde` in the [postcard](https://postcard.jamesmunns.com/wire-format)
 /// format. Cloning a table is cheap, and all clones are the same table.
 pub struct Table<K, V> {
-    raw: RawTable,
+    pub(crate) raw: RawTable,
     ack: Ack,
     timeout: Duration,
     types: PhantomData<fn() -> (K, V)>,
@@ -78,7 +78,8 @@ where
     }
 
     /// Writes a record and resolves when the nodes have it that the table's [`Ack`] asks for:
-    /// every linked one if nothing else was said. A node that is being filled waits first.
+    /// every linked one if nothing else was said. A node that is being filled waits first, and so
+    /// do the writers of a table that is paused, in the order in which they came.
     ///
     /// Nothing happens before the future is polled. Dropping it after that leaves the write made.
     ///
@@ -100,8 +101,7 @@ where
         value: &V,
         expires: Option<SystemTime>,
     ) -> Result<Acked, InsertError> {
-        self.raw.writable().await?;
-        let receipt = self.put(key, value, expires)?;
+        let receipt = self.put(key, value, expires).await?;
         self.settle(Some(receipt)).await
     }
 
@@ -118,10 +118,9 @@ where
         K: 'r,
         V: 'r,
     {
-        self.raw.writable().await?;
         let mut last = None;
         for (key, value) in records {
-            last = Some(self.put(key, value, None)?);
+            last = Some(self.put(key, value, None).await?);
         }
         self.settle(last).await
     }
@@ -147,11 +146,10 @@ where
     where
         K: 'r,
     {
-        self.raw.writable().await?;
         let mut last = None;
         for key in keys {
             let key = postcard::to_stdvec(key).map_err(InsertError::Encode)?;
-            last = self.raw.delete(&key)?.or(last);
+            last = self.raw.in_turn(|| self.raw.delete(&key)).await?.or(last);
         }
         self.settle(last).await
     }
@@ -201,12 +199,17 @@ where
         self.raw.fingerprint()
     }
 
-    fn put(&self, key: &K, value: &V, expires: Option<SystemTime>) -> Result<Receipt, InsertError> {
+    async fn put(
+        &self,
+        key: &K,
+        value: &V,
+        expires: Option<SystemTime>,
+    ) -> Result<Receipt, InsertError> {
         let key = postcard::to_stdvec(key).map_err(InsertError::Encode)?;
         let value = postcard::to_stdvec(value).map_err(InsertError::Encode)?;
         let since_epoch = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH);
         let millis = expires.map(|at| since_epoch(at).unwrap_or_default().as_millis() as u64);
-        Ok(self.raw.put(&key, &value, millis)?)
+        Ok(self.raw.in_turn(|| self.raw.put(&key, &value, millis)).await?)
     }
 
     async fn settle(&self, receipt: Option<Receipt>) -> Result<Acked, InsertError> {

@@ -174,6 +174,8 @@ fn take_in_ops(
     match arrival {
         Arrival::InOrder => {}
         Arrival::Gap => shell.handle(Event::Gap { from, table: id }),
+        // What came meanwhile is asked for when the table moves again.
+        Arrival::Paused => {}
         Arrival::Parked => shell.clock_ahead(&link.peer.name, &table),
     }
     Ok(Some(table))
