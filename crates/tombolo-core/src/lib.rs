@@ -44,7 +44,8 @@ pub use message::{
     part_of,
 };
 pub use node::{
-    Answer, Effect, Event, HeldView, HoldError, LinkView, Node, Notice, Settings, TableView, Tables,
+    Answer, DownCause, Effect, Event, HeldView, HoldError, LinkView, Node, Notice, Settings,
+    TableView, Tables,
 };
 
 pub use resolver::{Resolution, Resolver, Sibling};

@@ -6,6 +6,7 @@ use crate::mesh::Mesh;
 use crate::mesh::link::Link;
 use crate::pause::Turnstile;
 use crate::policy::Judge;
+use crate::prepared;
 use crate::raw::WriteError;
 use crate::resolve::Functions;
 use crate::serial::{SerialOp, most};
@@ -98,7 +99,7 @@ impl SharedTable {
         mesh: Arc<Mesh>,
         functions: Arc<Functions>,
     ) -> SharedTable {
-        let judge = Arc::new(Judge::new(&declaration.policy, &functions));
+        let judge = Arc::new(Judge::new(name, &declaration.policy, &functions));
         records.set_view(Arc::clone(&judge) as _);
         let table_of = table.me();
         let machine =
@@ -137,7 +138,7 @@ impl SharedTable {
 
     /// The table is declared so from now on.
     pub(crate) fn adopt(&self, declaration: &Declaration, epochs: Epochs) {
-        let judge = Arc::new(Judge::new(&declaration.policy, &self.functions));
+        let judge = Arc::new(Judge::new(&self.name, &declaration.policy, &self.functions));
         let mut machine = self.machine.lock();
         machine.table.adopt(declaration, epochs);
         self.declaration.store(Arc::new(declaration.clone()));
@@ -186,10 +187,28 @@ impl SharedTable {
         choose: impl FnOnce(Option<EntryRef<'_>>) -> (Option<Change<'v>>, R),
     ) -> Result<(Option<u64>, R), WriteError> {
         let time = now();
-        let mut machine = self.lock_to_write()?;
-        let (change, result) = self.records.read(key, time, choose);
-        let written = change.and_then(|change| self.write_locked(&mut machine, time, key, change));
-        Ok((written, result))
+        if !self.judge.load().asks_the_program() {
+            let mut machine = self.lock_to_write()?;
+            let (change, result) = self.records.read(key, time, choose);
+            let written =
+                change.and_then(|change| self.write_locked(&mut machine, time, key, change));
+            return Ok((written, result));
+        }
+        let mut tries = prepared::TRIES;
+        loop {
+            let mut said = prepared::prepare(|| self.records.read(key, time, |_| ()));
+            let mut machine = self.lock_to_write()?;
+            let look = || self.records.read(key, time, |_| ());
+            let ((), same) = prepared::without_asking(&mut said, look);
+            tries -= 1;
+            if same || tries == 0 {
+                let decide = || self.records.read(key, time, choose);
+                let ((change, result), _) = prepared::without_asking(&mut said, decide);
+                let written =
+                    change.and_then(|change| self.write_locked(&mut machine, time, key, change));
+                return Ok((written, result));
+            }
+        }
     }
 
     /// Changes `key` as `choose` says after it saw the machine, in one step.

@@ -238,6 +238,17 @@ pub enum Effect {
     Notice(Notice),
 }
 
+/// Why a member is down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DownCause {
+    /// It said goodbye.
+    Left,
+    /// Its link was lost, and nobody hears it.
+    Silent,
+    /// A newer process of its name took its place.
+    Superseded,
+}
+
 /// What an operator should know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
@@ -307,8 +318,8 @@ pub enum Notice {
     Down {
         /// Which process.
         node: NodeId,
-        /// Whether it said goodbye.
-        left: bool,
+        /// Why.
+        cause: DownCause,
     },
     /// A table was altered, here or elsewhere.
     Altered {
@@ -579,13 +590,14 @@ impl<T: Tables> Node<T> {
                 MemberState::Up => Notice::Up { node },
                 // Of a node that was never up here, there is nothing to say.
                 _ if before != Some(&MemberState::Up) => continue,
-                _ => Notice::Down { node, left: *state == MemberState::Left },
+                MemberState::Left => Notice::Down { node, cause: DownCause::Left },
+                MemberState::Down => Notice::Down { node, cause: DownCause::Silent },
             };
             self.effects.push(Effect::Notice(notice));
         }
         for gone in self.states.iter().filter(|(node, _)| !states.contains_key(node)) {
             if *gone.1 == MemberState::Up {
-                let notice = Notice::Down { node: gone.0.clone(), left: false };
+                let notice = Notice::Down { node: gone.0.clone(), cause: DownCause::Superseded };
                 self.effects.push(Effect::Notice(notice));
             }
         }

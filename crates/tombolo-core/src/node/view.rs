@@ -79,6 +79,14 @@ impl<T: Tables> Node<T> {
         views.collect()
     }
 
+    /// The linked peers that a table is not synced with, for whatever reason; all of them if there
+    /// is no such table.
+    pub fn apart_from(&self, table: TableId) -> Vec<Incarnation> {
+        let peers = self.tables.get(&table).map(|state| &state.peers);
+        let synced = |peer: &&Incarnation| peers.and_then(|peers| peers.get(*peer)) == Some(&true);
+        self.links.keys().filter(|peer| !synced(peer)).copied().collect()
+    }
+
     /// The node that writes outcomes, as this one sees it.
     pub fn leader_name(&self) -> &str {
         &self.leader().name

@@ -1,6 +1,7 @@
 //! A table that stands still.
 
-use super::Table;
+use super::{Contact, Table};
+use crate::id::Incarnation;
 use crate::store::Store;
 
 impl<S: Store> Table<S> {
@@ -20,6 +21,13 @@ impl<S: Store> Table<S> {
         if core::mem::take(&mut self.paused) {
             self.judge_all_anew();
         }
+    }
+
+    /// Whether the ops of `peer` are taken in as they come: nothing before them is missing, no sync
+    /// with it is open, and the table does not stand still.
+    pub fn is_current(&self, peer: Incarnation) -> bool {
+        let unbroken = self.contacts.get(&peer).is_some_and(Contact::is_unbroken);
+        unbroken && !self.paused && self.asking(peer).is_none()
     }
 
     /// Whether the table stands still.

@@ -123,7 +123,7 @@ fn take_in(shell: &Arc<Shell>, link: &Arc<Link>, bytes: &[u8]) -> Result<usize, 
         };
         let count = rest.iter().take(BATCH).take_while(same).count();
         if count == 0 {
-            on_frame(shell, link, first)?;
+            on_data_frame(shell, link, first)?;
             rest = &rest[1..];
             continue;
         }
@@ -179,6 +179,22 @@ fn take_in_ops(
         Arrival::Parked => shell.clock_ahead(&link.peer.name, &table),
     }
     Ok(Some(table))
+}
+
+/// Takes in a frame of the data lane that is not an op.
+fn on_data_frame(shell: &Arc<Shell>, link: &Arc<Link>, frame: &[u8]) -> Result<(), LaneError> {
+    match tombolo_wire::decode_frame(frame, link.incarnation, &mut Vec::new()) {
+        Ok(Frame::Ping { sent }) => {
+            link.say_fresh(sent);
+            shell.mesh.flush_data(link);
+            Ok(())
+        }
+        Ok(Frame::Pong { sent }) => {
+            link.on_fresh(sent);
+            Ok(())
+        }
+        _ => on_frame(shell, link, frame),
+    }
 }
 
 /// Takes in a frame that is not an op.
