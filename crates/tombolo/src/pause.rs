@@ -162,9 +162,10 @@ impl RawTable {
         PauseGuard { table: self.clone() }
     }
 
-    /// Whether a guard keeps the table still: a write is refused with [`WriteError::Paused`].
+    /// Whether a writer has to wait: a guard keeps the table still, or others that waited have not
+    /// had their turn yet. One load of an atomic.
     pub fn is_paused(&self) -> bool {
-        self.turnstile().guards().is_some()
+        !self.turnstile().is_free()
     }
 
     /// Waits until no guard keeps the table still, and until everybody has written who began to

@@ -3,7 +3,10 @@
 mod answers;
 mod common;
 mod healing;
+mod hooks;
 mod inherited;
 mod joins;
+mod life;
 mod membership;
+mod pausing;
 mod writes;
