@@ -38,14 +38,13 @@ pub use entry::{Change, Entry, EntryRef, Mark, Rank};
 pub use error::{AlterError, DeclarationMismatch, DeclareError};
 pub use id::{Incarnation, NodeId, TableId};
 
-pub use members::{Known, Member, MemberState, Members, Superseded};
+pub use members::{DownCause, Known, Member, MemberState, Members, Superseded};
 pub use message::{
     Ask, Begin, Chunk, ChunkKey, LiveSet, Message, OpRef, Purpose, Rest, SerialBody, SyncBody,
     part_of,
 };
 pub use node::{
-    Answer, DownCause, Effect, Event, HeldView, HoldError, LinkView, Node, Notice, Settings,
-    TableView, Tables,
+    Answer, Effect, Event, HeldView, HoldError, LinkView, Node, Notice, Settings, TableView, Tables,
 };
 
 pub use resolver::{Resolution, Resolver, Sibling};

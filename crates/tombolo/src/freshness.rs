@@ -170,8 +170,8 @@ impl RawTable {
         of(&self.inner, self.parts().iter())
     }
 
-    /// Whether this node's copy is known to have everything that any member had written `bound` ago.
-    /// A read after it has at least that.
+    /// Whether this node's copy is known to have everything that any member had written `bound`
+    /// ago. A read after it has at least that.
     ///
     /// A member that is down counts, because it may be alive on the other side of a split, until it
     /// says goodbye or a newer process of its name comes. Where that is too strict, compare with

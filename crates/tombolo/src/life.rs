@@ -103,8 +103,8 @@ impl Node {
         self.inner.shell.node.lock().leader_name().to_owned()
     }
 
-    /// The last 256 times that a member went down, oldest first: who, when, why, and how long it had
-    /// been up.
+    /// The last 256 times that a member went down, oldest first: who, when, why, and how long it
+    /// had been up.
     pub fn down_history(&self) -> Vec<NodeDown> {
         self.inner.shell.downs.history()
     }

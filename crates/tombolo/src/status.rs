@@ -62,7 +62,8 @@ pub struct Status {
     pub freshness: Freshness,
     /// The last times that a member went down, oldest first.
     pub downs: Vec<NodeDown>,
-    /// Calls of the program's hooks, resolvers and discovery back-ends that take more than a second.
+    /// Calls of the program's hooks, resolvers and discovery back-ends that take more than a
+    /// second.
     pub long_tasks: Vec<LongTask>,
     /// Those of them that panicked, each named once.
     pub faults: Vec<FaultStatus>,

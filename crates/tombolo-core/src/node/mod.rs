@@ -18,7 +18,7 @@ pub use view::{HeldView, LinkView, TableView};
 use crate::declaration::{Declaration, DeclarationError, Epochs};
 use crate::error::DeclarationMismatch;
 use crate::id::{Incarnation, NodeId, TableId};
-use crate::members::{Member, MemberState, Members};
+use crate::members::{DownCause, Member, MemberState, Members};
 use crate::message::Message;
 use crate::serial::{Reply, Request, RequestId};
 use crate::store::Store;
@@ -236,17 +236,6 @@ pub enum Effect {
     },
     /// Something an operator should know.
     Notice(Notice),
-}
-
-/// Why a member is down.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DownCause {
-    /// It said goodbye.
-    Left,
-    /// Its link was lost, and nobody hears it.
-    Silent,
-    /// A newer process of its name took its place.
-    Superseded,
 }
 
 /// What an operator should know.

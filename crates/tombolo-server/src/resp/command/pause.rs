@@ -43,7 +43,7 @@ pub(crate) fn unpause(session: &mut Session, args: Args<'_>, reply: &mut Reply) 
              connection that said PAUSE, or with that connection"
         )));
     };
-    session.guards.remove(held);
+    drop(session.guards.remove(held));
     reply.ok();
     Ok(Flow::Next)
 }
