@@ -40,7 +40,7 @@ pub use error::{AlterError, DeclarationMismatch, DeclareError};
 pub use fragment::{fragment_name, fragment_of};
 pub use id::{Incarnation, NodeId, TableId};
 
-pub use members::{Known, Member, MemberState, Members, Superseded};
+pub use members::{DownCause, Known, Member, MemberState, Members, Superseded};
 pub use message::{
     Ask, Begin, Chunk, ChunkBatch, ChunkKey, LiveSet, Message, OpRef, Purpose, Rest, SerialBody,
     SyncBody, part_of,

@@ -32,6 +32,17 @@ pub enum MemberState {
     Left,
 }
 
+/// Why a member is down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DownCause {
+    /// It said goodbye.
+    Left,
+    /// Its link was lost, and nobody hears it.
+    Silent,
+    /// A newer process of its name took its place.
+    Superseded,
+}
+
 /// A member, and what this node knows of it besides.
 #[derive(Clone, Debug)]
 pub struct Known {

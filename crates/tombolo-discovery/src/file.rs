@@ -75,6 +75,10 @@ impl File {
 }
 
 impl Discovery for File {
+    fn name(&self) -> String {
+        format!("the file {}", self.path.display())
+    }
+
     fn nodes(&mut self) -> Result<Found, DiscoveryError> {
         match self.look() {
             Err(DiscoveryError::Unreadable { path, source })

@@ -13,13 +13,15 @@
 //! | phase | [`Discovery::nodes`] is called |
 //! |---|---|
 //! | start-up | every second, until an answer holds an address |
-//! | regular | every 5 seconds |
-//! | after an error or a panic | at once, then every second until an answer comes |
+//! | regular | every 5 seconds, and at once when a node is heard or is not heard any more |
+//! | after an error | every second, until an answer comes |
+//! | after a panic | after 1, 2, 4 and at most 32 seconds, beginning with `init` |
 //!
 //! [`Discovery::init`] is called once, before the first `nodes`; when it fails it is called again
-//! at the pace of the start-up phase. All calls are made one after the other, on a thread where
-//! blocking is allowed, so a back-end may read files, resolve names or query a database. A
-//! back-end that blocks or panics delays or loses its own answer and nothing else.
+//! at the pace of the start-up phase. All calls of a back-end are made one after the other, on a
+//! thread where blocking is allowed, so it may read files, resolve names or query a database. A
+//! back-end that blocks or panics delays or loses its own answer and nothing else; the node's
+//! status names it, and goes on with what it found before.
 //!
 //! # Back-ends
 //!
@@ -52,6 +54,12 @@ pub use static_list::Static;
 
 /// A source of addresses. The crate's documentation says when each method is called.
 pub trait Discovery: Send + 'static {
+    /// What it is called in the node's status and log. Default: the name of its type.
+    fn name(&self) -> String {
+        let name = std::any::type_name::<Self>();
+        name.rsplit("::").next().unwrap_or(name).to_owned()
+    }
+
     /// Prepares the back-end, for example opens a connection to a database.
     ///
     /// # Errors
@@ -75,6 +83,10 @@ pub trait Discovery: Send + 'static {
 }
 
 impl Discovery for Box<dyn Discovery> {
+    fn name(&self) -> String {
+        self.as_ref().name()
+    }
+
     fn init(&mut self) -> Result<(), DiscoveryError> {
         self.as_mut().init()
     }

@@ -25,6 +25,10 @@ impl Static {
 }
 
 impl Discovery for Static {
+    fn name(&self) -> String {
+        "the list of addresses to join".to_owned()
+    }
+
     fn nodes(&mut self) -> Result<Found, DiscoveryError> {
         Ok(self.found.clone())
     }

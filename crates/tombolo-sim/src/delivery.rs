@@ -98,6 +98,8 @@ impl<S: Store + Default> World<S> {
         let Some((attached, arrival)) = taken else { return };
         if arrival == Arrival::Parked {
             self.sight(Sight::Parked);
+        } else if arrival == Arrival::Paused {
+            self.sight(Sight::HeldBack);
         } else if attached {
             let truth = self.procs[channel.to].truth.entry(table).or_default();
             truth.applied.extend(ops.iter().map(|op| op.entry.dot));

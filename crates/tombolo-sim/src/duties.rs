@@ -2,7 +2,10 @@
 //! alterations taken over; and what an operator does.
 
 use crate::config::some_alteration;
+use crate::fault::Fault;
+use crate::invariant::{Still, View};
 use crate::judge::{Judgement, judge};
+use crate::oracle::Log;
 use crate::process::{Cause, DoneWrite};
 use crate::sight::Sight;
 use crate::world::World;
@@ -128,6 +131,42 @@ impl<S: Store + Default> World<S> {
         self.sight(if choose { Sight::Choose } else { Sight::Approve });
         self.carry_out(process, effects);
         true
+    }
+
+    /// A program pauses a table, or lets it move again.
+    pub(crate) fn some_pause(&mut self, process: usize) {
+        let number = self.rng.below(self.config.tables.len());
+        let table = TableId::of(&World::<S>::table_name(number));
+        if self.procs[process].paused.contains_key(&table) {
+            self.unpause(process, table);
+        } else {
+            self.pause(process, table);
+        }
+    }
+
+    /// A table stands still from now on.
+    pub fn pause(&mut self, process: usize, table: TableId) {
+        if self.procs[process].look(table, |_| ()).is_none() {
+            return;
+        }
+        self.fault(Fault::Pause, &[self.procs[process].slot]);
+        self.procs[process].node.pause(table);
+        let empty = Log::default();
+        let log = self.oracle.logs.get(&table).unwrap_or(&empty);
+        let still = Still::of(&View::of(self, process, table, log));
+        self.procs[process].paused.insert(table, still);
+    }
+
+    /// A table moves again, if it stood still.
+    pub fn unpause(&mut self, process: usize, table: TableId) {
+        if self.procs[process].paused.remove(&table).is_none() {
+            return;
+        }
+        self.local(process);
+        let now = self.steady();
+        let effects = self.procs[process].node.unpause(now, table);
+        self.trace.say(self.now, &[self.procs[process].slot], || format!("unpauses {table:?}"));
+        self.carry_out(process, effects);
     }
 
     /// Notes what kind of table is written.

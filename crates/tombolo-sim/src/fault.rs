@@ -50,10 +50,12 @@ pub enum Fault {
     Twin,
     /// Everything takes long to one node.
     SlowPeer,
+    /// A table was paused.
+    Pause,
 }
 
 /// Every kind of fault.
-pub const FAULTS: [Fault; 23] = [
+pub const FAULTS: [Fault; 24] = [
     Fault::Cut,
     Fault::OneWayCut,
     Fault::Heal,
@@ -77,6 +79,7 @@ pub const FAULTS: [Fault; 23] = [
     Fault::ShortLoss,
     Fault::Twin,
     Fault::SlowPeer,
+    Fault::Pause,
 ];
 
 /// How often each kind fired.

@@ -34,7 +34,9 @@ impl<S: Store + Default> World<S> {
                 }
             }
             9..11 => {
-                if !self.procs[process].discovered {
+                if self.procs[process].discovered {
+                    self.some_pause(process);
+                } else {
                     self.discover(process);
                 }
             }

@@ -1,5 +1,6 @@
 //! One process: a node of the shipping core, its tables, and its clock.
 
+use crate::invariant::Still;
 use crate::oracle::{Op, Truth};
 use crate::serial::Serving;
 use std::cell::{Cell, RefCell};
@@ -232,6 +233,9 @@ fn do_write<S: Store>(
     now: Millis,
     wanted: &WantedWrite,
 ) -> Option<DoneWrite> {
+    if table.is_paused() {
+        return None;
+    }
     let written = table.write(now, &wanted.key, wanted.change())?;
     let value = wanted.value.as_deref();
     Some(DoneWrite::of(wanted.table, &wanted.key, value, &written, Cause::Client))
@@ -291,6 +295,8 @@ pub struct Process<S> {
     pub latest: Millis,
     /// Whether any of its tables may be kept apart from a peer.
     pub may_hold: bool,
+    /// The tables that stand still, with what they held when that began.
+    pub paused: BTreeMap<TableId, Still>,
     /// The peers that were asked for a part of a table, as process numbers.
     pub fills: BTreeSet<(TableId, usize)>,
     /// The requests that it was asked to carry out: a thread of its own does, a little later.

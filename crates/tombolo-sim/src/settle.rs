@@ -37,6 +37,11 @@ impl<S: Store + Default> World<S> {
                 self.discover(process);
             }
         }
+        for process in self.alive() {
+            for table in self.procs[process].paused.clone().into_keys() {
+                self.unpause(process, table);
+            }
+        }
         let mut wrong = 0;
         for clock in &mut self.clocks {
             wrong = wrong.max(clock.wrong.unsigned_abs());

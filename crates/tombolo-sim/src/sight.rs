@@ -68,10 +68,12 @@ pub enum Sight {
     Batch,
     /// A batch was handed on by a sync.
     BatchInSync,
+    /// An op came to a table that was paused.
+    HeldBack,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 32] = [
+pub const SIGHTS: [Sight; 33] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -104,13 +106,20 @@ pub const SIGHTS: [Sight; 32] = [
     Sight::Answered,
     Sight::Batch,
     Sight::BatchInSync,
+    Sight::HeldBack,
 ];
 
 /// How often each was seen, and in how many schedules.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct SightCounts {
     times: [u64; SIGHTS.len()],
     schedules: [u64; SIGHTS.len()],
+}
+
+impl Default for SightCounts {
+    fn default() -> Self {
+        SightCounts { times: [0; SIGHTS.len()], schedules: [0; SIGHTS.len()] }
+    }
 }
 
 impl SightCounts {

@@ -205,6 +205,7 @@ impl<S: Store + Default> World<S> {
             superseded: false,
             latest: Millis(0),
             may_hold: false,
+            paused: BTreeMap::new(),
             fills: BTreeSet::new(),
             to_serve: Vec::new(),
             serving: Vec::new(),

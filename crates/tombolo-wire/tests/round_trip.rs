@@ -18,10 +18,6 @@ fn encode(op: &Op) -> Vec<u8> {
     out
 }
 
-fn as_ref(op: &Op) -> OpRef<'_> {
-    op.as_ref()
-}
-
 /// The only frame in `buffer`.
 fn only(buffer: &[u8]) -> &[u8] {
     let (frame, consumed) = split(buffer, MAX_FRAME).unwrap().unwrap();

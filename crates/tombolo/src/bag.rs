@@ -31,7 +31,7 @@ impl RawTable {
         self.check(composite.len() + value.len())?;
         let change = CoreChange::Put { value, expires: expires.map(Millis) };
         let part = self.part(&composite);
-        let seq = part.write(&composite, change);
+        let seq = part.write(&composite, change)?;
         part.mesh.schedule_flush();
         // Only deletes can come to nothing.
         Ok(self.receipt(part, seq.unwrap_or_default()))
@@ -51,7 +51,7 @@ impl RawTable {
             // With a second key it may be another version of the object that is there.
             let same = entry.is_some_and(|entry| entry.value == Some(value));
             (same.then_some(CoreChange::Delete), ())
-        });
+        })?;
         part.mesh.schedule_flush();
         Ok(seq.map(|seq| self.receipt(part, seq)))
     }
@@ -65,7 +65,7 @@ impl RawTable {
         };
         let mut last = None;
         for composite in composites {
-            last = part.write(&composite, CoreChange::Delete).or(last);
+            last = part.write(&composite, CoreChange::Delete)?.or(last);
         }
         part.mesh.schedule_flush();
         Ok(last.map(|seq| self.receipt(part, seq)))

@@ -2,8 +2,9 @@
 
 use crate::acknowledged::Ack;
 use crate::clock::{now, steady, unix_micros};
-use crate::driver::{self, Discovered, Timers};
-use crate::events::{Hook, NodeEvent, run_hooks};
+use crate::driver::{self, Timers};
+use crate::events::{Hook, NodeEvent, run_hook};
+use crate::finding;
 use crate::mesh::Mesh;
 use crate::mesh::accept;
 use crate::mesh::handshake::Local;
@@ -233,10 +234,12 @@ impl NodeBuilder {
 
     /// Calls `hook` with the name of every node that is not heard any more, or said goodbye. It
     /// runs on a thread where it may block, after the node's records were hidden in tables
-    /// declared so, and one call at a time; if it panics, that is logged.
+    /// declared so, and one call at a time. If it panics, that is told once, and it is called again
+    /// the next time; while it takes more than a second [`Status::long_tasks`](crate::Status) names
+    /// it. Nothing but its own next calls waits for it.
     #[must_use]
     pub fn on_node_down(self, hook: impl Fn(&str) + Send + 'static) -> Self {
-        self.on_event(move |event| {
+        self.hook("on_node_down", move |event| {
             if let NodeEvent::NodeDown { node, .. } = event {
                 hook(node);
             }
@@ -245,8 +248,13 @@ impl NodeBuilder {
 
     /// Calls `hook` with every event of the node, as [`NodeBuilder::on_node_down`] does.
     #[must_use]
-    pub fn on_event(mut self, hook: impl Fn(&NodeEvent) + Send + 'static) -> Self {
-        self.hooks.push(Box::new(hook));
+    pub fn on_event(self, hook: impl Fn(&NodeEvent) + Send + 'static) -> Self {
+        self.hook("on_event", hook)
+    }
+
+    fn hook(mut self, kind: &str, call: impl Fn(&NodeEvent) + Send + 'static) -> Self {
+        let name = format!("{kind} hook {}", self.hooks.len() + 1);
+        self.hooks.push(Hook { name, call: Box::new(call) });
         self
     }
 
@@ -292,7 +300,9 @@ impl NodeBuilder {
     ) -> Result<Node, StartError> {
         let (listener, address) = self.bind(runtime)?;
         let mut backends = self.discovery;
-        backends.insert(0, Box::new(Static::new(&self.join).map_err(StartError::Join)?));
+        if !self.join.is_empty() || backends.is_empty() {
+            backends.insert(0, Box::new(Static::new(&self.join).map_err(StartError::Join)?));
+        }
         let name = self.name.unwrap_or_else(|| {
             format!("{}-{}", host_name(), address.rsplit(':').next().unwrap_or_default())
         });
@@ -302,6 +312,7 @@ impl NodeBuilder {
         let max_drift = self.max_drift.as_millis() as u64;
         let mesh = Arc::new(Mesh::default());
         let registry = Arc::new(Registry::default());
+        let tasks = Arc::clone(&self.functions.tasks);
         let limits = Limits { max_drift, ledger_bytes: self.ledger_bytes, ..Limits::default() };
         let surroundings = Surroundings {
             me: id.incarnation(),
@@ -316,17 +327,17 @@ impl NodeBuilder {
         let (cluster, secret) = (self.cluster, self.secret);
         let local = Local { id, cluster, address, secret, max_drift, clock: now };
         let throttle = self.sync_rate.map(Throttle::new);
-        let parts = Parts { local, mesh, registry, node, swim, throttle };
+        let parts = Parts { local, mesh, registry, node, swim, throttle, tasks };
         let (timers, due) = tokio::sync::mpsc::unbounded_channel();
         let shell = Arc::new(Shell::new(parts, runtime.clone(), timers));
-        let discovered = Arc::new(parking_lot::Mutex::new(Discovered::default()));
-        let events = shell.events.listen(shell.running.clone());
-        spawn_tasks(&shell, listener, due, backends, &discovered);
-        if !self.hooks.is_empty() {
-            shell.runtime.spawn(run_hooks(events, self.hooks));
+        for hook in self.hooks {
+            let events = shell.events.listen(shell.running.clone());
+            shell.runtime.spawn(run_hook(events, hook, Arc::clone(&shell.tasks)));
         }
+        spawn_tasks(&shell, listener, due);
+        finding::spawn(&shell, backends);
         let (ack, ack_timeout) = (self.ack, self.ack_timeout);
-        Ok(Node { inner: Arc::new(Inner { shell, ack, ack_timeout, discovered, thread }) })
+        Ok(Node { inner: Arc::new(Inner { shell, ack, ack_timeout, thread }) })
     }
 
     /// The listener, and the address that others dial.
@@ -348,13 +359,7 @@ impl NodeBuilder {
     }
 }
 
-fn spawn_tasks(
-    shell: &Arc<Shell>,
-    listener: TcpListener,
-    due: Timers,
-    backends: Vec<Box<dyn Discovery>>,
-    discovered: &Arc<parking_lot::Mutex<Discovered>>,
-) {
+fn spawn_tasks(shell: &Arc<Shell>, listener: TcpListener, due: Timers) {
     let spawn = |task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
         let running = shell.running.clone();
         shell.runtime.spawn(async move {
@@ -370,7 +375,6 @@ fn spawn_tasks(
     spawn(Box::pin(driver::run_swim_timers(Arc::clone(shell), due)));
     spawn(Box::pin(driver::run_ticker(Arc::clone(shell))));
     spawn(Box::pin(driver::run_pump(Arc::clone(shell))));
-    spawn(Box::pin(driver::run_discovery(Arc::clone(shell), backends, Arc::clone(discovered))));
     let closing = Arc::clone(shell);
     shell.runtime.spawn(async move {
         closing.running.cancelled().await;

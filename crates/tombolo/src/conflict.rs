@@ -231,7 +231,7 @@ impl RawTable {
                 }
             };
             (Some(change), Ok(()))
-        });
+        })?;
         result?;
         part.mesh.schedule_flush();
         Ok(self.receipt(part, seq.unwrap_or_default()))
@@ -269,7 +269,7 @@ impl RawTable {
                 None => CoreChange::Delete,
             };
             (Some(change), Ok(()))
-        });
+        })?;
         result?;
         part.mesh.schedule_flush();
         Ok(self.receipt(part, seq.unwrap_or_default()))

@@ -1,4 +1,4 @@
-//! The tasks that keep a node going: time, syncs, discovery.
+//! The tasks that keep a node going: time, links, syncs.
 
 use crate::clock::{now, steady};
 use crate::shell::{Shell, StopReason};
@@ -9,10 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tombolo_core::{Answer, Event};
-use tombolo_discovery::{Discovery, DiscoveryError, Found};
 use tombolo_wire::hello::Refusal;
 
 /// How often the node machine is told that time passed.
@@ -20,6 +18,9 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// How often a link is asked for a sign of life.
 const PING: Duration = Duration::from_millis(500);
+
+/// How often a peer is asked to answer behind its ops, which tells how old the tables can be.
+const FRESH: Duration = Duration::from_millis(200);
 
 /// After how much silence a link is given up.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -32,20 +33,15 @@ const STALL: Duration = Duration::from_secs(10);
 /// until [`SILENCE`] is over, and its successor must not give up before that.
 const NAME_PATIENCE: Duration = Duration::from_secs(8);
 
-/// How long a back-end is waited for at a time.
-const ANSWER: Duration = Duration::from_secs(1);
-
 /// After how long without another refusal the name counts as free: whoever refused it is gone.
 const REFUSAL_OVER: Duration = Duration::from_secs(6);
-
-/// How often discovery is asked, before and after it found something.
-const DISCOVER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 /// Tells the machine the time and watches the links.
 pub(crate) async fn run_ticker(shell: Arc<Shell>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut last, mut last_ping) = (Instant::now(), Instant::now());
+    let (mut last, mut last_ping, mut last_fresh) =
+        (Instant::now(), Instant::now(), Instant::now());
     loop {
         ticks.tick().await;
         let paused = last.elapsed();
@@ -54,6 +50,10 @@ pub(crate) async fn run_ticker(shell: Arc<Shell>) {
         if last_ping.elapsed() >= PING {
             last_ping = last;
             shell.mesh.links().iter().for_each(|link| link.ping());
+        }
+        if last_fresh.elapsed() >= FRESH {
+            last_fresh = last;
+            shell.mesh.links().iter().for_each(|link| link.ask_fresh());
         }
         shell.forget_name_refusal(REFUSAL_OVER);
         shell.handle(Event::Tick { wall: now() });
@@ -168,116 +168,6 @@ fn pump_once(shell: &Arc<Shell>) -> bool {
         shell.mesh.flush_data(link);
     }
     busy
-}
-
-/// What discovery said last.
-#[derive(Clone, Default)]
-pub(crate) struct Discovered {
-    pub(crate) addresses: Vec<String>,
-    pub(crate) error: Option<String>,
-}
-
-/// Asks the back-ends for as long as the node runs. They may block, fail or panic: the node goes
-/// on with what each of them found last.
-pub(crate) async fn run_discovery(
-    shell: Arc<Shell>,
-    backends: Vec<Box<dyn Discovery>>,
-    state: Arc<parking_lot::Mutex<Discovered>>,
-) {
-    let mut backends: Vec<Backend> = backends.into_iter().map(Backend::new).collect();
-    let mut told = None;
-    loop {
-        let mut quick = true;
-        for index in 0..backends.len() {
-            backends[index].ask().await;
-            let found = found(&backends);
-            quick = found.addresses.is_empty() || found.error.is_some();
-            // What one found must not wait for the next to answer.
-            tell(&shell, &state, found, &mut told);
-        }
-        tokio::time::sleep(if quick { DISCOVER.0 } else { DISCOVER.1 }).await;
-    }
-}
-
-/// What all back-ends found last.
-fn found(backends: &[Backend]) -> Discovered {
-    let mut addresses: Vec<String> = Vec::new();
-    for address in backends.iter().flat_map(|backend| &backend.found.addresses) {
-        if !addresses.contains(address) {
-            addresses.push(address.clone());
-        }
-    }
-    let problems: Vec<String> = backends.iter().flat_map(Backend::problems).collect();
-    Discovered { addresses, error: (!problems.is_empty()).then(|| problems.join("; ")) }
-}
-
-fn tell(
-    shell: &Arc<Shell>,
-    state: &parking_lot::Mutex<Discovered>,
-    found: Discovered,
-    told: &mut Option<Vec<String>>,
-) {
-    let before = std::mem::replace(&mut *state.lock(), found.clone());
-    if let Some(error) = found.error.filter(|error| before.error.as_ref() != Some(error)) {
-        tracing::warn!("discovery: {error}");
-    }
-    if told.as_ref() != Some(&found.addresses) {
-        tracing::debug!(addresses = ?found.addresses, "discovery");
-        shell.handle(Event::Discovered { addresses: found.addresses.clone() });
-        *told = Some(found.addresses);
-    }
-}
-
-/// What a back-end answered, whether it is prepared, and the back-end itself.
-type Asked = (Result<Found, DiscoveryError>, bool, Box<dyn Discovery>);
-
-struct Backend {
-    /// Gone while it is being asked, and for good if it panicked.
-    discovery: Option<Box<dyn Discovery>>,
-    asking: Option<JoinHandle<Asked>>,
-    ready: bool,
-    found: Found,
-    error: Option<String>,
-}
-
-impl Backend {
-    fn new(discovery: Box<dyn Discovery>) -> Backend {
-        let (discovery, found) = (Some(discovery), Found::default());
-        Backend { discovery, asking: None, ready: false, found, error: None }
-    }
-
-    /// Asks, or goes on waiting for an answer, for a moment.
-    async fn ask(&mut self) {
-        if let Some(mut discovery) = self.discovery.take() {
-            let ready = self.ready;
-            self.asking = Some(tokio::task::spawn_blocking(move || {
-                let prepared = if ready { Ok(()) } else { discovery.init() };
-                let ready = prepared.is_ok();
-                (prepared.and_then(|()| discovery.nodes()), ready, discovery)
-            }));
-        }
-        let Some(asking) = &mut self.asking else { return };
-        let Ok(asked) = tokio::time::timeout(ANSWER, asking).await else {
-            self.error = Some("a back-end does not answer; it is waited for".to_owned());
-            return;
-        };
-        self.asking = None;
-        match asked {
-            Ok((found, ready, discovery)) => {
-                (self.ready, self.discovery) = (ready, Some(discovery));
-                match found {
-                    Ok(found) => (self.found, self.error) = (found, None),
-                    Err(error) => self.error = Some(error.to_string()),
-                }
-            }
-            Err(_) => self.error = Some("a back-end panicked and is not asked again".to_owned()),
-        }
-    }
-
-    fn problems(&self) -> Vec<String> {
-        let found = self.found.problems.iter().map(ToString::to_string);
-        found.chain(self.error.clone()).collect()
-    }
 }
 
 impl Shell {

@@ -1,7 +1,7 @@
 //! What happens on a node, for programs that want to know.
 
-use crate::resolve::guarded;
-use std::time::Duration;
+use crate::tasks::Tasks;
+use std::sync::Arc;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +75,16 @@ pub enum NodeEvent {
         /// How it is declared now.
         declaration: String,
     },
+    /// A hook, a resolver or a discovery back-end of the program's panicked or does not answer. The
+    /// node goes on; told once for each function and table, see [`Status::faults`](crate::Status).
+    Fault {
+        /// Which function.
+        what: String,
+        /// The table that it was called for, if it is one's.
+        table: Option<String>,
+        /// What is wrong.
+        cause: String,
+    },
     /// Writes of a node are not taken in because its clock is too far ahead.
     ClockAhead {
         /// The node.
@@ -85,6 +95,7 @@ pub enum NodeEvent {
 }
 
 /// The events of one node.
+#[derive(Clone)]
 pub(crate) struct Events {
     sender: broadcast::Sender<NodeEvent>,
 }
@@ -135,32 +146,26 @@ impl EventStream {
 }
 
 /// A function that is told of every event.
-pub(crate) type Hook = Box<dyn Fn(&NodeEvent) + Send>;
+pub(crate) struct Hook {
+    /// What it is called where it is told of.
+    pub(crate) name: String,
+    pub(crate) call: Box<dyn Fn(&NodeEvent) + Send>,
+}
 
-/// Calls the hooks, one event after the other, on threads where they may block. One that panics is
-/// told of and called again with the next event; one that takes long holds up the next events and
-/// nothing else.
-pub(crate) async fn run_hooks(mut events: EventStream, hooks: Vec<Hook>) {
-    let mut hooks = Some(hooks);
+/// Calls one hook, one event after the other, on threads where it may block. One that panics is
+/// called again with the next event; one that takes long holds up its own next events and nothing
+/// else.
+pub(crate) async fn run_hook(mut events: EventStream, hook: Hook, tasks: Arc<Tasks>) {
+    let mut hook = Some(hook);
     while let Some(event) = events.next().await {
-        let Some(called) = hooks.take() else { return };
+        let Some(called) = hook.take() else { return };
+        let tasks = Arc::clone(&tasks);
         let call = tokio::task::spawn_blocking(move || {
-            for hook in &called {
-                if let Err(panic) = guarded(|| hook(&event)) {
-                    tracing::error!(?event, panic, "a hook panicked");
-                }
-            }
+            // What it panics with was told.
+            let _ = tasks.call(&called.name, None, || (called.call)(&event));
             called
         });
-        tokio::pin!(call);
-        loop {
-            match tokio::time::timeout(Duration::from_secs(5), &mut call).await {
-                Ok(called) => {
-                    hooks = called.ok();
-                    break;
-                }
-                Err(_) => tracing::warn!("a hook takes long; later events wait for it"),
-            }
-        }
+        // Nothing else of the call can fail; without its hook there is nothing more to do.
+        hook = call.await.ok();
     }
 }

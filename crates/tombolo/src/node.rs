@@ -2,7 +2,6 @@
 
 use crate::acknowledged::Ack;
 use crate::builder::NodeBuilder;
-use crate::driver::Discovered;
 use crate::events::EventStream;
 use crate::field::Path;
 use crate::raw::RawTable;
@@ -32,7 +31,6 @@ pub(crate) struct Inner {
     pub(crate) shell: Arc<Shell>,
     pub(crate) ack: Ack,
     pub(crate) ack_timeout: Duration,
-    pub(crate) discovered: Arc<parking_lot::Mutex<Discovered>>,
     /// Ends the thread that the node runs on, if it has one of its own.
     pub(crate) thread: Option<oneshot::Sender<()>>,
 }

@@ -3,7 +3,6 @@
 use crate::clock::{now, steady};
 use crate::events::NodeEvent;
 use crate::policy::{Verdict, common_expiry};
-use crate::resolve::guarded;
 use crate::shared::SharedTable;
 use crate::shell::{Shell, StopReason};
 use crate::status::SyncStatus;
@@ -14,6 +13,10 @@ use tombolo_core::{Conclusion, EntryRef, Incarnation, Notice, Ripe, SyncReport, 
 /// How many keys are looked at in one go.
 const RIPE: usize = 256;
 
+/// How the calls of a resolver around a sync are named, and how many may be under way for a table.
+const BRACKET: &str = "resolver, around a sync";
+const BRACKETS: usize = 8;
+
 impl Shell {
     pub(crate) fn notice(self: &Arc<Self>, notice: Notice) {
         match notice {
@@ -21,6 +24,7 @@ impl Shell {
             Notice::Mismatch(mismatch) => tracing::error!("{mismatch}"),
             Notice::Refused { table, peer, error } => {
                 tracing::error!(table, peer, "the peer's table is refused: {error}");
+                self.refused_table(&peer, table);
             }
             Notice::Superseded { by } => {
                 self.stop(StopReason::Superseded { by: by.to_string() });
@@ -32,14 +36,8 @@ impl Shell {
             Notice::Syncing { table, peer } => self.bracket(table, peer, true),
             Notice::Filled { table, peer, report } => self.remember(table, peer, report),
             Notice::Synced { table, peer, report } => self.synced(table, peer, report),
-            Notice::Up { node } => {
-                tracing::info!(node = node.name, "the node is up");
-                self.events.tell(NodeEvent::NodeUp { node: node.name });
-            }
-            Notice::Down { node, left } => {
-                tracing::info!(node = node.name, left, "the node is down");
-                self.events.tell(NodeEvent::NodeDown { node: node.name, left });
-            }
+            Notice::Up { node } => self.node_up(node),
+            Notice::Down { node, cause } => self.node_down(node, cause),
             Notice::Altered { table, declaration } => {
                 let table = self.table_name(table);
                 tracing::info!(table, %declaration, "the table was altered");
@@ -102,13 +100,17 @@ impl Shell {
             return;
         };
         let (table, peer) = self.names(id, peer);
+        let tasks = Arc::clone(&self.tasks);
+        if tasks.under_way(BRACKET, Some(&table)).0 >= BRACKETS {
+            let cause = "its earlier calls do not come back, so it is not told of more syncs";
+            tasks.fault(BRACKET, Some(&table), cause);
+            return;
+        }
         self.runtime.spawn_blocking(move || {
-            let called = guarded(|| {
+            // What it panics with was told.
+            let _ = tasks.call(BRACKET, Some(&table), || {
                 if begins { resolver.begin(&table, &peer) } else { resolver.finish(&table, &peer) }
             });
-            if let Err(panic) = called {
-                tracing::error!(table, peer, panic, "the resolver panicked around a sync");
-            }
         });
     }
 

@@ -2,7 +2,8 @@
 
 use crate::clock::steady;
 use crate::field::Path;
-use crate::resolve::{Functions, Resolution, Resolver, Sibling, Version, Versioner, guarded};
+use crate::prepared;
+use crate::resolve::{Functions, Resolution, Resolver, Sibling, Version, Versioner};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tombolo_core::{EntryRef, Millis, Policy};
@@ -11,8 +12,13 @@ use tombolo_store::{Shown, View};
 /// For how many milliseconds readers do without a resolver that panicked.
 const PAUSE: u64 = 1_000;
 
+/// From how many milliseconds on a call of a user's function counts as stuck: readers see the
+/// newest sibling until it is back.
+const STUCK: u64 = 100;
+
 /// A policy as it judges siblings.
 pub(crate) struct Judge {
+    table: String,
     policy: Policy,
     functions: Arc<Functions>,
     /// How the policy finds the version of a value, if it compares versions.
@@ -40,12 +46,13 @@ pub(crate) enum Verdict {
 }
 
 impl Judge {
-    pub(crate) fn new(policy: &Policy, functions: &Arc<Functions>) -> Judge {
+    pub(crate) fn new(table: &str, policy: &Policy, functions: &Arc<Functions>) -> Judge {
         let versions = policy.field().map(|field| match Path::parse(field) {
             Ok(path) => Versions::Path(path),
             Err(_) => Versions::Named(field.to_owned()),
         });
         Judge {
+            table: table.to_owned(),
             policy: policy.clone(),
             functions: Arc::clone(functions),
             versions,
@@ -91,7 +98,11 @@ impl Judge {
             },
         };
         let version = |entry: &EntryRef<'_>| find(entry.value.unwrap_or_default());
-        let found = guarded(|| siblings.iter().map(version).collect::<Vec<Option<Version>>>());
+        let find_all = || siblings.iter().map(version).collect::<Vec<Option<Version>>>();
+        let found = match versions {
+            Versions::Path(_) => Ok(find_all()),
+            Versions::Named(name) => self.call(&version_name(name), find_all),
+        };
         match found {
             Ok(found) => {
                 let best = (0..found.len()).max_by_key(|at| (&found[*at], *at));
@@ -107,6 +118,28 @@ impl Judge {
         siblings.iter().any(|entry| path.find(entry.value.unwrap_or_default()).is_none())
     }
 
+    /// Whether it takes a function of the program's to judge.
+    pub(crate) fn asks_the_program(&self) -> bool {
+        matches!(self.policy, Policy::Resolve(_))
+            || matches!(self.versions, Some(Versions::Named(_)))
+    }
+
+    /// Calls a function of the user's for the table.
+    fn call<R>(&self, what: &str, run: impl FnOnce() -> R) -> Result<R, String> {
+        self.functions.tasks.call(what, Some(&self.table), run)
+    }
+
+    /// Whether a call of the user's function does not come back, so that readers must not wait for
+    /// another.
+    fn is_stuck(&self) -> bool {
+        let what = match (&self.policy, &self.versions) {
+            (Policy::Resolve(name), _) => resolver_name(name),
+            (_, Some(Versions::Named(name))) => version_name(name),
+            _ => return false,
+        };
+        self.functions.tasks.under_way(&what, Some(&self.table)).1 > STUCK
+    }
+
     /// What the resolver says, if it says the same twice.
     fn resolved(&self, name: &str, key: &[u8], siblings: &[EntryRef<'_>]) -> Verdict {
         let Some(resolver) = self.functions.resolver(name) else {
@@ -115,7 +148,7 @@ impl Judge {
             ));
         };
         let shown: Vec<Sibling<'_>> = siblings.iter().map(sibling).collect();
-        let ask = || guarded(|| resolver.resolve(key, &shown));
+        let ask = || self.call(&resolver_name(name), || resolver.resolve(key, &shown));
         match (ask(), ask()) {
             (Err(panic), _) | (_, Err(panic)) => {
                 self.paused_until.store(steady().0 + PAUSE, Relaxed);
@@ -138,10 +171,16 @@ impl View for Judge {
         let newest = Shown::Sibling(siblings.len() - 1);
         // Outcomes are not resolved again: two resolvers that disagree would never end.
         let settled = siblings.iter().all(|entry| entry.mark.outcome);
-        if settled || steady().0 < self.paused_until.load(Relaxed) {
+        if settled || steady().0 < self.paused_until.load(Relaxed) || self.is_stuck() {
             return newest;
         }
-        match self.judge(key, siblings) {
+        let ask = || self.judge(key, siblings);
+        let verdict = if self.asks_the_program() {
+            prepared::verdict(siblings, ask).unwrap_or(Verdict::Keep(siblings.len() - 1))
+        } else {
+            ask()
+        };
+        match verdict {
             Verdict::Keep(at) => Shown::Sibling(at),
             Verdict::Value(value) => {
                 Shown::Value { value: value.into(), expires: common_expiry(siblings) }
@@ -150,6 +189,14 @@ impl View for Judge {
             Verdict::Undecided(_) => newest,
         }
     }
+}
+
+fn resolver_name(name: &str) -> String {
+    format!("resolver {name:?}")
+}
+
+fn version_name(name: &str) -> String {
+    format!("version function {name:?}")
 }
 
 /// When what takes the place of siblings expires: with the last of them, if all do.

@@ -85,6 +85,9 @@ pub enum WriteError {
          values are put into kind=set and kind=ordered_set"
     )]
     Kind(Kind),
+    /// Somebody keeps the table still with [`RawTable::pause`]. Wait for [`RawTable::unpaused`].
+    #[error("the table is paused; wait until it moves again")]
+    Paused,
     /// The node has left the cluster or had to stop. Start it again.
     #[error("the node has stopped")]
     Stopped,
@@ -181,7 +184,7 @@ impl RawTable {
         self.check_kind(Kind::Bag, false)?;
         let change = CoreChange::Put { value, expires: expires.map(Millis) };
         let part = self.part(key);
-        let seq = part.write(key, change);
+        let seq = part.write(key, change)?;
         part.mesh.schedule_flush();
         // Only deletes can come to nothing.
         Ok(self.receipt(part, seq.unwrap_or_default()))
@@ -195,7 +198,7 @@ impl RawTable {
             return self.delete_objects(key);
         }
         let part = self.part(key);
-        let seq = part.write(key, CoreChange::Delete);
+        let seq = part.write(key, CoreChange::Delete)?;
         part.mesh.schedule_flush();
         Ok(seq.map(|seq| self.receipt(part, seq)))
     }
@@ -229,7 +232,7 @@ impl RawTable {
                 }
             };
             (change, result)
-        });
+        })?;
         if let Some(size) = too_large {
             return Err(WriteError::TooLarge { size, limit: MAX_RECORD });
         }

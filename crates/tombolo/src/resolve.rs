@@ -1,5 +1,6 @@
 //! What users say about conflicts: resolvers, and which of two values is the later version.
 
+use crate::tasks::Tasks;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +15,8 @@ pub(crate) type Versioner = Arc<dyn Fn(&[u8]) -> Option<Version> + Send + Sync>;
 /// The functions that the program registered, by name.
 #[derive(Default)]
 pub(crate) struct Functions {
+    /// Those that are being called.
+    pub(crate) tasks: Arc<Tasks>,
     resolvers: RwLock<BTreeMap<String, Arc<dyn Resolver>>>,
     versioners: RwLock<BTreeMap<String, Versioner>>,
 }

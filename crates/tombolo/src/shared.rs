@@ -4,13 +4,16 @@ use crate::acknowledged::Receipt;
 use crate::clock::now;
 use crate::mesh::Mesh;
 use crate::mesh::link::Link;
+use crate::pause::Turnstile;
 use crate::policy::Judge;
+use crate::prepared;
+use crate::raw::WriteError;
 use crate::resolve::Functions;
 use crate::serial::{SerialOp, most};
 use crate::status::SyncStatus;
 use crate::waiters::Waiters;
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -56,6 +59,8 @@ pub(crate) struct SharedTable {
     pub(crate) for_some: Waiters,
     writable: AtomicBool,
     pub(crate) became_writable: Notify,
+    /// Where writers wait while the table stands still.
+    pub(crate) turnstile: Turnstile,
     pub(crate) mesh: Arc<Mesh>,
 }
 
@@ -97,7 +102,7 @@ impl SharedTable {
         mesh: Arc<Mesh>,
         functions: Arc<Functions>,
     ) -> SharedTable {
-        let judge = Arc::new(Judge::new(&declaration.policy, &functions));
+        let judge = Arc::new(Judge::new(name, &declaration.policy, &functions));
         records.set_view(Arc::clone(&judge) as _);
         let table_of = table.me();
         let machine =
@@ -120,6 +125,7 @@ impl SharedTable {
             for_some: Waiters::default(),
             writable: AtomicBool::new(false),
             became_writable: Notify::new(),
+            turnstile: Turnstile::default(),
             mesh,
         }
     }
@@ -136,7 +142,7 @@ impl SharedTable {
 
     /// The table is declared so from now on.
     pub(crate) fn adopt(&self, declaration: &Declaration, epochs: Epochs) {
-        let judge = Arc::new(Judge::new(&declaration.policy, &self.functions));
+        let judge = Arc::new(Judge::new(&self.name, &declaration.policy, &self.functions));
         let mut machine = self.machine.lock();
         machine.table.adopt(declaration, epochs);
         self.declaration.store(Arc::new(declaration.clone()));
@@ -167,9 +173,15 @@ impl SharedTable {
 
     /// Writes `key` and queues the op for every link. Returns the number of the write, if it was
     /// one: a delete of nothing is none.
-    pub(crate) fn write(&self, key: &[u8], change: Change<'_>) -> Option<u64> {
+    pub(crate) fn write(&self, key: &[u8], change: Change<'_>) -> Result<Option<u64>, WriteError> {
         let time = now();
-        self.write_locked(&mut self.machine.lock(), time, key, change)
+        Ok(self.write_locked(&mut *self.lock_to_write()?, time, key, change))
+    }
+
+    /// The machine, to be written to; not while the table stands still.
+    fn lock_to_write(&self) -> Result<MutexGuard<'_, Machine>, WriteError> {
+        let machine = self.machine.lock();
+        if machine.table.is_paused() { Err(WriteError::Paused) } else { Ok(machine) }
     }
 
     /// Writes `key` as `choose` says after it saw what is there, in one step.
@@ -177,12 +189,30 @@ impl SharedTable {
         &self,
         key: &[u8],
         choose: impl FnOnce(Option<EntryRef<'_>>) -> (Option<Change<'v>>, R),
-    ) -> (Option<u64>, R) {
+    ) -> Result<(Option<u64>, R), WriteError> {
         let time = now();
-        let mut machine = self.machine.lock();
-        let (change, result) = self.records.read(key, time, choose);
-        let written = change.and_then(|change| self.write_locked(&mut machine, time, key, change));
-        (written, result)
+        if !self.judge.load().asks_the_program() {
+            let mut machine = self.lock_to_write()?;
+            let (change, result) = self.records.read(key, time, choose);
+            let written =
+                change.and_then(|change| self.write_locked(&mut machine, time, key, change));
+            return Ok((written, result));
+        }
+        let mut tries = prepared::TRIES;
+        loop {
+            let mut said = prepared::prepare(|| self.records.read(key, time, |_| ()));
+            let mut machine = self.lock_to_write()?;
+            let look = || self.records.read(key, time, |_| ());
+            let ((), same) = prepared::without_asking(&mut said, look);
+            tries -= 1;
+            if same || tries == 0 {
+                let decide = || self.records.read(key, time, choose);
+                let ((change, result), _) = prepared::without_asking(&mut said, decide);
+                let written =
+                    change.and_then(|change| self.write_locked(&mut machine, time, key, change));
+                return Ok((written, result));
+            }
+        }
     }
 
     /// Changes `key` as `choose` says after it saw the machine, in one step.
@@ -190,12 +220,12 @@ impl SharedTable {
         &self,
         key: &[u8],
         choose: impl FnOnce(&Table<ConcurrentStore>, Millis) -> (Option<Change<'v>>, R),
-    ) -> (Option<u64>, R) {
+    ) -> Result<(Option<u64>, R), WriteError> {
         let time = now();
-        let mut machine = self.machine.lock();
+        let mut machine = self.lock_to_write()?;
         let (change, result) = choose(&machine.table, time);
         let written = change.and_then(|change| self.write_locked(&mut machine, time, key, change));
-        (written, result)
+        Ok((written, result))
     }
 
     fn write_locked(

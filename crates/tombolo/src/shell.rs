@@ -1,7 +1,9 @@
 //! The node machine in its surroundings: events go in here, effects are carried out here.
 
 use crate::clock::{now, steady};
+use crate::downs::Downs;
 use crate::events::{Events, NodeEvent};
+use crate::finding::Finding;
 use crate::mesh::Mesh;
 use crate::mesh::dial;
 use crate::mesh::handshake::Local;
@@ -12,11 +14,13 @@ use crate::serial::Requests;
 use crate::shared::SharedTable;
 use crate::status::Refusal;
 use crate::swim::{Output, Swim, SwimError, Token};
+use crate::tasks::Tasks;
 use crate::throttle::Throttle;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
@@ -120,6 +124,14 @@ pub(crate) struct Shell {
     pub(crate) events: Events,
     /// The serial operations of this node that others carry out.
     pub(crate) requests: Requests,
+    /// Who went down, and why.
+    pub(crate) downs: Downs,
+    /// The tables of linked peers that cannot be made here, by peer.
+    pub(crate) refused_tables: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// Where other nodes are looked for.
+    pub(crate) finding: Finding,
+    /// What of the users' is being called.
+    pub(crate) tasks: Arc<Tasks>,
     /// How fast syncs may be sent, if that is bounded.
     pub(crate) throttle: Option<Throttle>,
     swim_timers: UnboundedSender<(Instant, Token)>,
@@ -150,6 +162,7 @@ pub(crate) struct Parts {
     pub(crate) node: Node<Surroundings>,
     pub(crate) swim: Swim,
     pub(crate) throttle: Option<Throttle>,
+    pub(crate) tasks: Arc<Tasks>,
 }
 
 impl Shell {
@@ -165,8 +178,12 @@ impl Shell {
             registry: parts.registry,
             node: Mutex::new(parts.node),
             swim: Mutex::new(parts.swim),
-            events: Events::default(),
             requests: Requests::default(),
+            events: parts.tasks.events.clone(),
+            tasks: parts.tasks,
+            finding: Finding::default(),
+            downs: Downs::default(),
+            refused_tables: Mutex::default(),
             throttle: parts.throttle,
             swim_timers,
             runtime,
@@ -409,6 +426,8 @@ impl Shell {
 
     fn end_link(self: &Arc<Self>, link: &Arc<Link>, why: &str) {
         tracing::info!(peer = link.peer.name, why, "the link is down");
+        self.downs.link_ended(&link.peer.name, why, link.counters.fresh.load(Relaxed));
+        self.refused_tables.lock().remove(&link.peer.name);
         self.mesh.remove(link);
         link.closed.cancel();
         // A newer process of the name may be linked already.
@@ -460,6 +479,15 @@ impl Shell {
     /// A packet of the membership protocol came in.
     pub(crate) fn on_swim(self: &Arc<Self>, packet: &[u8]) {
         self.with_swim(|swim| swim.received(packet));
+    }
+
+    /// Keeps the name of a peer's table that cannot be made here.
+    pub(crate) fn refused_table(&self, peer: &str, table: String) {
+        let mut refused = self.refused_tables.lock();
+        let tables = refused.entry(peer.to_owned()).or_default();
+        if tables.len() < KEPT_REFUSALS {
+            tables.insert(table);
+        }
     }
 
     /// Keeps a refusal to show, and logs it; one that repeats is logged now and then.

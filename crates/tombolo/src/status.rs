@@ -2,8 +2,13 @@
 
 use crate::clock::steady;
 use crate::conflict::{LedgerStatus, ledger_status};
+use crate::downs::NodeDown;
+use crate::finding::BackendStatus;
 use crate::fragments::grouped;
+use crate::freshness::{self, Freshness};
 use crate::node::Inner;
+use crate::roll::{self, DiscoveredStatus, PauseStatus, PeerTables, Roll};
+use crate::tasks::{FaultStatus, LongTask};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use tombolo_core::{
@@ -46,6 +51,23 @@ pub struct Status {
     pub leader: String,
     /// The nodes whose writes are not taken in because their clocks are too far ahead.
     pub clocks: Vec<ClockStatus>,
+    /// The other members that are linked and have every table that this node has.
+    pub available: Vec<String>,
+    /// The other members that are not linked, and have not said goodbye.
+    pub unavailable: Vec<String>,
+    /// The available members with which every table is synced.
+    pub joined: Vec<String>,
+    /// The linked nodes whose tables differ from this one's, and how.
+    pub peer_tables: Vec<PeerTables>,
+    /// How old what this node has can be.
+    pub freshness: Freshness,
+    /// The last times that a member went down, oldest first.
+    pub downs: Vec<NodeDown>,
+    /// Calls of the program's hooks, resolvers and discovery back-ends that take more than a
+    /// second.
+    pub long_tasks: Vec<LongTask>,
+    /// Those of them that panicked, each named once.
+    pub faults: Vec<FaultStatus>,
 }
 
 /// A node whose clock is too far ahead of this one's.
@@ -167,6 +189,12 @@ pub struct TableStatus {
     pub syncs: Vec<SyncStatus>,
     /// The linked nodes that it is kept apart from.
     pub held: Vec<HeldStatus>,
+    /// The linked nodes that have it too.
+    pub other_nodes: Vec<String>,
+    /// The linked nodes that declare it otherwise.
+    pub conflicts_with: Vec<String>,
+    /// If somebody keeps it still on this node: since when, for how many guards.
+    pub paused: Option<PauseStatus>,
 }
 
 /// How far a table has come while it is being filled or joined.
@@ -239,6 +267,10 @@ pub struct DiscoveryStatus {
     pub addresses: Vec<String>,
     /// What is wrong.
     pub error: Option<String>,
+    /// Every address that was found, and what is there.
+    pub nodes: Vec<DiscoveredStatus>,
+    /// Every back-end.
+    pub backends: Vec<BackendStatus>,
 }
 
 /// A process that was refused, or that refused this one.
@@ -299,7 +331,8 @@ pub(crate) fn of(inner: &Inner) -> Status {
         overflows: link.counters.overflows.load(Relaxed),
     });
     let (verdict, verdict_line) = verdict(&members, &tables);
-    let discovered = inner.discovered.lock().clone();
+    let discovery = roll::discovery(inner, &members);
+    let Roll { available, unavailable, joined, peer_tables } = roll::of(inner, &members, &tables);
     Status {
         name: shell.me.name.clone(),
         cluster: shell.local.cluster.clone(),
@@ -311,16 +344,20 @@ pub(crate) fn of(inner: &Inner) -> Status {
         links: links.collect(),
         members,
         tables,
-        discovery: DiscoveryStatus {
-            works: discovered.error.is_none(),
-            addresses: discovered.addresses,
-            error: discovered.error,
-        },
+        discovery,
         refusals: shell.refusals.lock().iter().map(|(refusal, _)| refusal.clone()).collect(),
         cuts: shell.cuts.lock().iter().cloned().collect(),
         rehearsing,
         leader,
         clocks: clocks(inner, &names),
+        available,
+        unavailable,
+        joined,
+        peer_tables,
+        freshness: freshness::of(inner, shell.registry.all().iter()),
+        downs: shell.downs.history(),
+        long_tasks: shell.tasks.long(),
+        faults: shell.tasks.faults(),
     }
 }
 
@@ -394,6 +431,9 @@ fn table(
             progress: progress(table, names),
             syncs,
             held,
+            other_nodes: view.carried_by.iter().map(|peer| names.name(*peer)).collect(),
+            conflicts_with: view.mismatches.iter().map(|(peer, _)| names.name(*peer)).collect(),
+            paused: PauseStatus::of(&shared.turnstile),
         }
     }))
 }
@@ -454,6 +494,9 @@ fn verdict(members: &[MemberStatus], tables: &[TableStatus]) -> (Verdict, String
         return (Verdict::Split, format!("split: {}", apart.join(", ")));
     }
     let missing = tables.iter().filter(|table| !table.complete).map(|table| {
+        if table.paused.is_some() {
+            return format!("table {} is paused on this node", table.name);
+        }
         format!("table {} is not yet synced with {}", table.name, table.missing.join(" and "))
     });
     let missing: Vec<String> = missing.collect();

@@ -324,4 +324,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         right: "state.declaration.owner_down == OwnerDown::Keep",
         wrong: "state.declaration.owner_down != OwnerDown::Hide || leads",
     },
+    Mutant {
+        name: "pause: a sync under way goes on",
+        seeds: 500,
+        file: "table/pause.rs",
+        right: "        self.asks.clear();\n",
+        wrong: "",
+    },
 ];

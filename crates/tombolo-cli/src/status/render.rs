@@ -69,6 +69,7 @@ fn remarks(view: &StatusView) -> Vec<String> {
     if let Some(error) = &view.discovery.error {
         lines.push(format!("discovery: {error}"));
     }
+    lines.extend(life(view));
     for table in &view.tables {
         if let Some(conflict) = &table.conflict {
             lines.push(format!("table {}: {conflict}", table.name));
@@ -93,6 +94,52 @@ fn remarks(view: &StatusView) -> Vec<String> {
     }
     // Names and reasons may come from other machines.
     lines.iter().map(|line| line.replace(char::is_control, "?")).collect()
+}
+
+/// Who is not there, and which of the program's functions take long or failed.
+fn life(view: &StatusView) -> Vec<String> {
+    let mut lines = Vec::new();
+    for found in &view.discovery.nodes {
+        match found.reach.as_str() {
+            "nobody" => {
+                lines.push(format!("nobody answers at {}: {}", found.address, found.detail))
+            }
+            "not_tombolo" => {
+                lines.push(format!("{} is not Tombolo: {}", found.address, found.detail));
+            }
+            _ => {}
+        }
+    }
+    for peer in &view.peer_tables {
+        let lists = [("lacks", &peer.missing), ("has, unknown here,", &peer.unknown)];
+        for (word, tables) in lists.into_iter().filter(|(_, tables)| !tables.is_empty()) {
+            lines.push(format!("{} {word} the tables {}", peer.node, tables.join(", ")));
+        }
+    }
+    if !view.unavailable.is_empty() {
+        lines.push(view.freshness.summary.clone());
+    }
+    for table in &view.tables {
+        if let Some(pause) = &table.paused {
+            let since = span(view.now.saturating_sub(pause.since));
+            let (name, guards) = (&table.name, pause.guards);
+            lines
+                .push(format!("table {name} is paused on this node for {since}, guards: {guards}"));
+        }
+    }
+    let of = |table: &Option<String>| {
+        table.as_ref().map_or_else(String::new, |table| format!(" of table {table}"))
+    };
+    for task in &view.long_tasks {
+        let age = span(task.age_ms);
+        lines.push(format!("the {}{} has been running for {age}", task.what, of(&task.table)));
+    }
+    for fault in &view.faults {
+        let (what, table, count) = (&fault.what, of(&fault.table), grouped(fault.count));
+        let cause = &fault.cause;
+        lines.push(format!("the {what}{table} failed, {count} times so far: {cause}"));
+    }
+    lines
 }
 
 /// What waits for somebody in a table.

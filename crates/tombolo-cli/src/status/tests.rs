@@ -48,7 +48,7 @@ fn view() -> StatusView {
             complete: true,
             ..TableView::default()
         }],
-        discovery: DiscoveryView { works: true, addresses: vec![], error: None },
+        discovery: DiscoveryView { works: true, ..DiscoveryView::default() },
         refusals: vec![RefusalView {
             at: 1_120_000,
             peer: "10.0.0.9:7381".into(),

@@ -5,6 +5,7 @@
 mod alter;
 mod dial;
 mod hold;
+mod pause;
 mod serial;
 mod sync;
 mod tables;
@@ -18,7 +19,7 @@ pub use view::{HeldView, LinkView, TableView};
 use crate::declaration::{Declaration, DeclarationError, Epochs};
 use crate::error::DeclarationMismatch;
 use crate::id::{Incarnation, NodeId, TableId};
-use crate::members::{Member, MemberState, Members};
+use crate::members::{DownCause, Member, MemberState, Members};
 use crate::message::Message;
 use crate::serial::{Reply, Request, RequestId};
 use crate::table::{Lone, SyncReport, Table};
@@ -293,8 +294,8 @@ pub enum Notice {
     Down {
         /// Which process.
         node: NodeId,
-        /// Whether it said goodbye.
-        left: bool,
+        /// Why.
+        cause: DownCause,
     },
     /// A table was altered, here or elsewhere.
     Altered {
@@ -565,13 +566,14 @@ impl<T: Tables> Node<T> {
                 MemberState::Up => Notice::Up { node },
                 // Of a node that was never up here, there is nothing to say.
                 _ if before != Some(&MemberState::Up) => continue,
-                _ => Notice::Down { node, left: *state == MemberState::Left },
+                MemberState::Left => Notice::Down { node, cause: DownCause::Left },
+                MemberState::Down => Notice::Down { node, cause: DownCause::Silent },
             };
             self.effects.push(Effect::Notice(notice));
         }
         for gone in self.states.iter().filter(|(node, _)| !states.contains_key(node)) {
             if *gone.1 == MemberState::Up {
-                let notice = Notice::Down { node: gone.0.clone(), left: false };
+                let notice = Notice::Down { node: gone.0.clone(), cause: DownCause::Superseded };
                 self.effects.push(Effect::Notice(notice));
             }
         }

@@ -6,7 +6,7 @@ use crate::declaration::OwnerDown;
 use crate::id::{Incarnation, TableId};
 use crate::message::{Ask, Message, Purpose, SyncBody};
 use crate::store::Store;
-use crate::table::{Aim, Answered, Finished, SyncReport};
+use crate::table::{Aim, Answered, Finished, SyncReport, Table};
 use crate::time::Millis;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -77,7 +77,8 @@ impl<T: Tables> Node<T> {
 
     pub(super) fn ask_for(&mut self, now: Millis, peer: Incarnation, table: TableId, aim: Aim) {
         let ask = self.surroundings.with(table, |machine| {
-            machine.asking(peer).is_none().then(|| machine.ask(peer, aim, Vec::new(), now))
+            let may = machine.asking(peer).is_none() && !machine.is_paused();
+            may.then(|| machine.ask(peer, aim, Vec::new(), now))
         });
         if let Some((session, body)) = ask {
             let message = Message::Sync { table, session, body };
@@ -218,7 +219,10 @@ impl<T: Tables> Node<T> {
         let mut found = Vec::new();
         for (id, state) in &mut self.tables {
             for peer in state.peers.keys() {
-                if !self.surroundings.with(*id, |table| table.differs(*peer)) {
+                // One that stands still sweeps nothing, so it is bound to differ.
+                let differs =
+                    |table: &mut Table<T::Store>| table.differs(*peer) && !table.is_paused();
+                if !self.surroundings.with(*id, differs) {
                     continue;
                 }
                 let since = state.differs.entry(*peer).or_insert(now);

@@ -321,9 +321,9 @@ impl<T: Tables> Node<T> {
         if !self.started {
             return;
         }
-        let empty = self.tables.iter().filter(|(_, state)| {
+        let empty = self.tables.iter().filter(|(id, state)| {
             let done = state.synced || state.filled || state.writable;
-            !done && !state.peers.is_empty() && !self.is_silent(state, now)
+            !done && !self.is_paused(**id) && !state.peers.is_empty() && !self.is_silent(state, now)
         });
         for id in empty.map(|(id, _)| *id).collect::<Vec<_>>() {
             let state = self.tables.get_mut(&id).expect("it was there above");

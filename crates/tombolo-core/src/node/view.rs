@@ -38,6 +38,10 @@ pub struct TableView {
     pub held: Vec<HeldView>,
     /// How often it was altered.
     pub epoch: u8,
+    /// The linked peers that have it too.
+    pub carried_by: Vec<Incarnation>,
+    /// Whether it stands still.
+    pub paused: bool,
 }
 
 /// A peer that a table is kept apart from.
@@ -72,8 +76,18 @@ impl<T: Tables> Node<T> {
             mismatches: state.mismatches.clone().into_iter().collect(),
             held: state.held.iter().map(|(peer, held)| held.view(*peer)).collect(),
             epoch: state.epochs.current(),
+            carried_by: state.peers.keys().chain(state.held.keys()).copied().collect(),
+            paused: self.is_paused(*id),
         });
         views.collect()
+    }
+
+    /// The linked peers that a table is not synced with, for whatever reason; all of them if there
+    /// is no such table.
+    pub fn apart_from(&self, table: TableId) -> Vec<Incarnation> {
+        let peers = self.tables.get(&table).map(|state| &state.peers);
+        let synced = |peer: &&Incarnation| peers.and_then(|peers| peers.get(*peer)) == Some(&true);
+        self.links.keys().filter(|peer| !synced(peer)).copied().collect()
     }
 
     /// The node that writes outcomes, as this one sees it.

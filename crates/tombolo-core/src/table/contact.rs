@@ -97,6 +97,12 @@ impl Contact {
         }
     }
 
+    /// Whether all that the peer sent on this link is here, as far as anything came: there is no
+    /// hole that a sync has yet to fill.
+    pub fn is_unbroken(&self) -> bool {
+        self.arrivals.as_ref().is_some_and(|arrivals| arrivals.unbroken)
+    }
+
     /// What to acknowledge to the peer.
     pub(super) fn ack(&mut self) -> u64 {
         self.arrivals.as_mut().map_or(0, |arrivals| {

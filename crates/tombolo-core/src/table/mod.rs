@@ -7,6 +7,7 @@ mod contact;
 mod ledger;
 mod owners;
 mod parked;
+mod pause;
 mod preview;
 mod serial;
 mod siblings;
@@ -91,6 +92,8 @@ pub enum Arrival {
     /// It was not taken in: its stamp lies too far in the future. A sync brings it when the clocks
     /// have come closer.
     Parked,
+    /// It was not taken in: the table stands still. A sync brings it when it moves again.
+    Paused,
 }
 
 /// One replicated table (rules 2 to 11 and 13).
@@ -124,6 +127,8 @@ pub struct Table<S> {
     /// The peers that this island's word is being spoken to, and how far each was seen before.
     overruling: BTreeMap<Incarnation, u64>,
     parked: BTreeMap<Incarnation, Parked>,
+    /// Whether it stands still.
+    paused: bool,
     /// The wall clock, as it was told last.
     wall: Millis,
     /// How many keys hold a value.
@@ -156,6 +161,7 @@ impl<S: Store> Table<S> {
             lone: BTreeMap::new(),
             overruling: BTreeMap::new(),
             parked: BTreeMap::new(),
+            paused: false,
             wall: Millis(0),
             limits,
             store,
@@ -180,8 +186,14 @@ impl<S: Store> Table<S> {
         self.last_writer_wins = declaration.policy.is_last_writer_wins();
         self.policy = declaration.policy.to_string().into();
         self.epochs = epochs;
-        // Another island may have altered the table otherwise at the same time, and lost: its
-        // siblings are judged anew.
+        if !self.paused {
+            self.judge_all_anew();
+        }
+    }
+
+    /// Another island may have altered the table otherwise at the same time, and lost: its siblings
+    /// are judged anew.
+    fn judge_all_anew(&mut self) {
         for key in self.siblings.keys() {
             self.judge_anew(&key);
         }
@@ -262,6 +274,9 @@ impl<S: Store> Table<S> {
 
     /// Takes in an op of the linked peer `from` (rule 3).
     pub fn take_in(&mut self, from: Incarnation, op: &OpRef<'_>) -> Arrival {
+        if self.paused {
+            return Arrival::Paused;
+        }
         if self.is_ahead(op.entry.stamp) {
             self.park(from, op.entry.stamp);
             return Arrival::Parked;

@@ -141,9 +141,9 @@ impl Serial {
 
 impl<S: Store> Table<S> {
     /// Whether this node leads the table's island and holds every grant: it may carry out serial
-    /// operations.
+    /// operations, unless the table stands still. Then they wait, as all writes do.
     pub fn leads(&self) -> bool {
-        self.serial.leads
+        self.serial.leads && !self.paused
     }
 
     /// The node machine says whether this node leads.
@@ -169,7 +169,7 @@ impl<S: Store> Table<S> {
         most: usize,
         default_expires: Option<Millis>,
     ) -> Served<'_> {
-        if !self.serial.leads {
+        if !self.leads() {
             return Served::Reply(Reply::Again);
         }
         let floor = self.serial.askers.get(&request.id.origin).map_or(0, |asker| asker.floor);

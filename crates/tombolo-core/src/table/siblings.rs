@@ -121,6 +121,9 @@ impl<S: Store> Table<S> {
     /// The next keys whose siblings are all stable and not yet outcomes, and that raise no alarm;
     /// looks at so many keys at most. What is not stable may still turn out to be overwritten.
     pub fn ripe(&mut self, now: Millis, most: usize) -> Vec<Ripe> {
+        if self.paused {
+            return Vec::new();
+        }
         let from = self.siblings.cursor.take().map_or(Bound::Unbounded, Bound::Excluded);
         let range = (from.as_ref().map(|key| &**key), Bound::Unbounded);
         let next = self.siblings.keys.range::<[u8], _>(range).take(most);
@@ -185,7 +188,7 @@ impl<S: Store> Table<S> {
         ripe: &Ripe,
         conclusion: Conclusion<'_>,
     ) -> Option<Written<'_>> {
-        if self.visible(&ripe.key, now) != ripe.siblings {
+        if self.paused || self.visible(&ripe.key, now) != ripe.siblings {
             return None;
         }
         let dots: Vec<Dot> = ripe.siblings.iter().map(|entry| entry.dot).collect();

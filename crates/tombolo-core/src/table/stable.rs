@@ -149,6 +149,9 @@ impl<S: Store> Table<S> {
     /// Drops the tombstones that are stable: nothing older than they can arrive any more from a
     /// member. Returns how many. Batches that are stable are forgotten as well.
     pub fn drop_stable(&mut self, now: Millis) -> usize {
+        if self.paused {
+            return 0;
+        }
         self.count_reports(now);
         self.serial.tick(now);
         self.forget_stable_batches();
@@ -180,6 +183,9 @@ impl<S: Store> Table<S> {
     /// deciding for all (rule 9).
     pub fn sweep(&mut self, bucket: u32, now: Millis) -> usize {
         self.wall = now;
+        if self.paused {
+            return 0;
+        }
         let bucket = bucket % self.store.buckets();
         let banished = if self.owners.banish_any() { self.banish(bucket) } else { 0 };
         if self.expiring == 0 {

@@ -3,8 +3,9 @@
 use super::process::{Op, Process};
 use std::collections::BTreeMap;
 use tombolo_core::{
-    Ask, Chunk, Conflict, Dot, DotSet, Dots, Entry, Incarnation, LiveSet, Member, Message, Millis,
-    NodeId, Notice, Preview, Purpose, SerialBody, Stamp, Store, SyncBody, TableId, VersionVector,
+    Ask, Chunk, Conflict, Dot, DotSet, Dots, DownCause, Entry, Incarnation, LiveSet, Member,
+    Message, Millis, NodeId, Notice, Preview, Purpose, SerialBody, Stamp, Store, SyncBody, TableId,
+    VersionVector,
 };
 
 /// The names of everything that goes by a hash.
@@ -233,8 +234,10 @@ impl Names {
                 }
             }
             Notice::Up { node } => format!("hears {}", label(node)),
-            Notice::Down { node, left: false } => format!("hears {} no more", label(node)),
-            Notice::Down { node, left: true } => format!("knows that {} has left", label(node)),
+            Notice::Down { node, cause: DownCause::Left } => {
+                format!("knows that {} has left", label(node))
+            }
+            Notice::Down { node, .. } => format!("hears {} no more", label(node)),
             Notice::Altered { table, declaration } => {
                 format!("knows that {} is altered: {declaration}", self.table(*table))
             }

@@ -24,6 +24,10 @@ pub(super) fn missing(status: &Status) -> Vec<String> {
         if let Some(conflict) = &table.conflict {
             missing.push(format!("table {name} is declared differently elsewhere: {conflict}"));
         }
+        if table.paused.is_some() {
+            missing.push(format!("table {name} is paused on this node"));
+            continue;
+        }
         if table.complete && table.writable {
             continue;
         }

@@ -1,6 +1,7 @@
 use tombolo::{
-    ClockStatus, Declaration, DiscoveryStatus, HeldStatus, LedgerStatus, LinkStatus, MemberState,
-    MemberStatus, PreviewStatus, ProgressStatus, Refusal, Status, SyncStatus, TableStatus, Verdict,
+    ClockStatus, Declaration, DiscoveryStatus, Freshness, HeldStatus, LedgerStatus, LinkStatus,
+    MemberState, MemberStatus, PreviewStatus, ProgressStatus, Refusal, Status, SyncStatus,
+    TableStatus, Verdict,
 };
 
 use super::view::{Json, StatusView};
@@ -31,12 +32,26 @@ fn status() -> Status {
             overflows: 0,
         }],
         tables: vec![table("default")],
-        discovery: DiscoveryStatus { works: true, addresses: vec![], error: None },
+        discovery: DiscoveryStatus {
+            works: true,
+            addresses: vec![],
+            error: None,
+            nodes: vec![],
+            backends: vec![],
+        },
         refusals: vec![Refusal { at: 5, peer: "n9".into(), reason: "wrong secret".into() }],
         cuts: vec![],
         rehearsing: false,
         leader: "n1".into(),
         clocks: vec![clock("default", 200), clock("other", 300)],
+        available: vec!["n2".into()],
+        unavailable: vec![],
+        joined: vec!["n2".into()],
+        peer_tables: vec![],
+        freshness: Freshness::default(),
+        downs: vec![],
+        long_tasks: vec![],
+        faults: vec![],
     }
 }
 
@@ -77,6 +92,9 @@ fn table(name: &str) -> TableStatus {
         progress: None,
         syncs: vec![SyncStatus { peer: "n2".into(), at: 5, brought: 1, removed: 2, conflicts: 3 }],
         held: vec![held(true), held(false)],
+        other_nodes: vec!["n2".into()],
+        conflicts_with: vec![],
+        paused: None,
     }
 }
 

@@ -7,6 +7,7 @@
 mod bytes;
 mod conflict;
 mod convergence;
+mod life;
 mod request;
 mod table;
 
@@ -14,6 +15,10 @@ pub use bytes::{KeyView, ReceiptView, WrittenView};
 pub use conflict::{ConflictView, ConflictsView, KeyEventView, LedgerView, UndecidedView};
 pub use convergence::{
     ConvergedView, DigestPartView, DigestView, StandingView, SumView, TableConvergedView,
+};
+pub use life::{
+    BackendView, DiscoveredView, DiscoveryView, DownView, FaultView, FreshnessView, LongTaskView,
+    MemberFreshnessView, PauseView, PeerTablesView,
 };
 pub(super) use request::{
     ConflictsQuery, DeclareQuery, DigestQuery, NameQuery, RehearseQuery, ResolveQuery, TableQuery,
@@ -76,6 +81,22 @@ pub struct StatusView {
     pub leader: String,
     /// The nodes whose writes are not taken in because their clocks are too far ahead.
     pub clocks: Vec<ClockView>,
+    /// The other members that are linked and have every table.
+    pub available: Vec<String>,
+    /// The other members that are not linked.
+    pub unavailable: Vec<String>,
+    /// The available members with which every table is synced.
+    pub joined: Vec<String>,
+    /// The linked nodes whose tables differ.
+    pub peer_tables: Vec<PeerTablesView>,
+    /// How old what the node has can be.
+    pub freshness: FreshnessView,
+    /// The last times that a member went down, oldest first.
+    pub downs: Vec<DownView>,
+    /// Calls of hooks, resolvers and discovery back-ends that take more than a second.
+    pub long_tasks: Vec<LongTaskView>,
+    /// Hooks, resolvers and discovery back-ends that failed, each once.
+    pub faults: Vec<FaultView>,
 }
 
 impl StatusView {
@@ -96,16 +117,20 @@ impl StatusView {
             members: status.members.iter().map(MemberView::new).collect(),
             links: status.links.iter().map(LinkView::new).collect(),
             tables: status.tables.iter().map(TableView::new).collect(),
-            discovery: DiscoveryView {
-                works: status.discovery.works,
-                addresses: status.discovery.addresses.clone(),
-                error: status.discovery.error.clone(),
-            },
+            discovery: DiscoveryView::new(&status.discovery),
             refusals: status.refusals.iter().map(RefusalView::new).collect(),
             cuts: status.cuts.clone(),
             rehearsing: status.rehearsing,
             leader: status.leader.clone(),
             clocks: status.clocks.iter().map(ClockView::new).collect(),
+            available: status.available.clone(),
+            unavailable: status.unavailable.clone(),
+            joined: status.joined.clone(),
+            peer_tables: status.peer_tables.iter().map(PeerTablesView::new).collect(),
+            freshness: FreshnessView::new(&status.freshness),
+            downs: status.downs.iter().map(DownView::new).collect(),
+            long_tasks: status.long_tasks.iter().map(LongTaskView::new).collect(),
+            faults: status.faults.iter().map(FaultView::new).collect(),
         }
     }
 }
@@ -186,17 +211,6 @@ impl LinkView {
             overflows: link.overflows,
         }
     }
-}
-
-/// Where other nodes are looked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DiscoveryView {
-    /// Whether the last question was answered.
-    pub works: bool,
-    /// The addresses found.
-    pub addresses: Vec<String>,
-    /// What is wrong, if anything.
-    pub error: Option<String>,
 }
 
 /// A link that was refused.

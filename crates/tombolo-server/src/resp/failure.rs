@@ -38,6 +38,8 @@ pub(crate) enum Failure {
          SISMEMBER, SCARD and DEL, or SELECT a table of another kind"
     )]
     NeedsValues,
+    #[error("TRYAGAIN the table is paused on this node; try again when it moves")]
+    Paused,
     #[error("ERR this node has stopped and takes no more writes")]
     Stopped,
     /// Everything that is said in one place only.
@@ -65,6 +67,7 @@ impl From<WriteError> for Failure {
             WriteError::NotReady => Failure::Loading,
             WriteError::TooLarge { size, limit } => Failure::TooLarge { size, limit },
             kind @ WriteError::Kind(_) => Failure::Other(format!("WRONGTYPE {kind}")),
+            WriteError::Paused => Failure::Paused,
             WriteError::Stopped => Failure::Stopped,
         }
     }

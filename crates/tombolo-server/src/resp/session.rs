@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tombolo::{Kind, RawTable, Receipt, WriteError};
+use tombolo::{Kind, PauseGuard, RawTable, Receipt, WriteError};
 
 use super::{registry::Card, shared::Shared};
 
@@ -24,6 +24,10 @@ pub(crate) struct Session {
     pub(crate) authenticated: bool,
     /// The number of the latest command, for CLIENT LIST.
     pub(crate) command: u16,
+    /// The tables that this connection keeps still, with the guard of each PAUSE.
+    pub(crate) guards: Vec<(String, PauseGuard)>,
+    /// Whether the command that is being executed has waited for its turn to write.
+    pub(crate) in_turn: bool,
     written: Vec<Written>,
     /// Where the fragment of the selected table that was written last is in `written`.
     slot: Option<usize>,
@@ -49,6 +53,8 @@ impl Session {
             table,
             authenticated,
             command: u16::MAX,
+            guards: Vec::new(),
+            in_turn: false,
             written: Vec::new(),
             slot: None,
             fresh: None,

@@ -18,6 +18,7 @@ mod memory;
 mod newest_wins;
 mod once;
 mod parked;
+mod paused;
 mod removed_ahead;
 mod same_view;
 mod survival;
@@ -26,6 +27,7 @@ mod tombstones;
 mod zombie;
 
 pub use hide::is_hidden;
+pub use paused::Still;
 
 use crate::oracle::{Log, Op};
 use crate::process::Process;
@@ -69,7 +71,8 @@ pub struct View<'a, S> {
 }
 
 impl<'a, S: Store + Default> View<'a, S> {
-    fn of(world: &'a World<S>, process: usize, table: TableId, log: &'a Log) -> View<'a, S> {
+    /// A table of a process as it is now.
+    pub fn of(world: &'a World<S>, process: usize, table: TableId, log: &'a Log) -> View<'a, S> {
         let process = &world.procs[process];
         let mut entries = Vec::new();
         let seen = process.look(table, |t| {
@@ -124,6 +127,7 @@ pub fn check<S: Store + Default>(world: &mut World<S>) -> Checked {
             hide::check(&view)?;
             let hidden = view.process.look(table, |t| t.hidden()).unwrap_or(0);
             parked::check(world, &view)?;
+            paused::check(&view)?;
             loss::check(world, &view)?;
             together::check(world, &view)?;
             if !world.config.forgetting {

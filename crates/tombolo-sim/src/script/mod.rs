@@ -10,6 +10,7 @@
 //! | `crash N`, `restart N` | ends a process; starts a new one of the name |
 //! | `twin N` | starts a new process of a name while the old one runs |
 //! | `alter N TEXT` | the table is altered on N |
+//! | `pause N`, `unpause N` | the table stands still on N, and moves again |
 //! | `approve N`, `choose N` | an operator decides on N what is kept apart |
 //! | `down A B`, `up A B` | the membership protocol tells A that B is gone, or there |
 //! | `link A B`, `link all` | puts up links |
@@ -132,6 +133,8 @@ fn on_processes<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Che
             return require(world, process, decided, || "nothing is held".to_string());
         }
         "down" | "up" => hear(world, process, count(words[2]) as usize, words[0] == "up"),
+        "pause" => world.pause(process, TableId::of("t0")),
+        "unpause" => world.unpause(process, TableId::of("t0")),
         "tick" => world.tick(process, None),
         "finish" => drop(world.finish(process)),
         "put" | "del" => write(world, process, words)?,

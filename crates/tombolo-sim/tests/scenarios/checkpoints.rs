@@ -73,6 +73,12 @@ fn a_write_comes_between_at_each_step() {
 }
 
 #[test]
+fn the_asker_pauses_at_each_step() {
+    let end = "pause 2\n put 0 a new\n wait 100\n unpause 2";
+    STEPS.iter().for_each(|step| broken_off(step, end));
+}
+
+#[test]
 fn the_asker_dies_at_each_step() {
     for step in STEPS {
         let script = format!(

@@ -4,6 +4,7 @@ mod basics;
 mod checkpoints;
 mod faults;
 mod islands;
+mod pausing;
 mod peers;
 mod policies;
 

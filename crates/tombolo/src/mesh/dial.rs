@@ -3,6 +3,7 @@
 use super::handshake::{self, HandshakeError, Peer};
 use super::link::Link;
 use crate::shell::Shell;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -37,6 +38,7 @@ pub(crate) fn spawn(shell: &Arc<Shell>, address: String) {
 async fn dial_until_told(shell: &Arc<Shell>, address: &str) -> Result<NodeId, HandshakeError> {
     loop {
         let dialled = dial(shell, address).await;
+        shell.finding.dialled(address, &dialled);
         let Err(HandshakeError::RefusedByPeer { refusal, .. }) = &dialled else { return dialled };
         let Refusal::NameTaken { .. } = refusal else { return dialled };
         explain(shell, address, dialled.as_ref().expect_err("it is an error"));
@@ -48,7 +50,8 @@ async fn dial_until_told(shell: &Arc<Shell>, address: &str) -> Result<NodeId, Ha
 fn explain(shell: &Arc<Shell>, address: &str, error: &HandshakeError) -> Option<NodeId> {
     match (error.refusal(), error) {
         (Some(Refusal::OneSelf), _) => return Some(shell.me.clone()),
-        (Some(Refusal::Cut), _) | (_, HandshakeError::Timeout | HandshakeError::Io(_)) => {
+        (Some(Refusal::Cut), _)
+        | (_, HandshakeError::Timeout | HandshakeError::Io(_) | HandshakeError::Unreachable(_)) => {
             tracing::debug!(address, %error, "no link");
         }
         (refusal, HandshakeError::RefusedByPeer { .. }) => {
@@ -62,7 +65,9 @@ fn explain(shell: &Arc<Shell>, address: &str, error: &HandshakeError) -> Option<
 
 async fn connect(address: &str) -> Result<TcpStream, HandshakeError> {
     let connected = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
-    let stream = connected.map_err(|_| HandshakeError::Timeout)??;
+    let late = |_| HandshakeError::Unreachable(format!("no answer in {} s", CONNECT.as_secs()));
+    let failed = |error: io::Error| HandshakeError::Unreachable(error.to_string());
+    let stream = connected.map_err(late)?.map_err(failed)?;
     super::tune(&stream);
     Ok(stream)
 }

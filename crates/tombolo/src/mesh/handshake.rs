@@ -90,6 +90,9 @@ pub(crate) enum HandshakeError {
     /// The connection broke, or was closed by the other side.
     #[error("the connection broke during the handshake: {0}")]
     Io(#[from] io::Error),
+    /// There is no connection.
+    #[error("nobody answers: {0}")]
+    Unreachable(String),
     /// The other side was silent, or too slow.
     #[error("the handshake did not end within {} s", TIME_LIMIT.as_secs())]
     Timeout,
@@ -101,7 +104,9 @@ impl HandshakeError {
         match self {
             HandshakeError::RefusedByPeer { refusal, .. }
             | HandshakeError::Refused { refusal, .. } => Some(refusal),
-            HandshakeError::Io(_) | HandshakeError::Timeout => None,
+            HandshakeError::Io(_) | HandshakeError::Timeout | HandshakeError::Unreachable(_) => {
+                None
+            }
         }
     }
 }

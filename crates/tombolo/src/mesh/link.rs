@@ -3,8 +3,10 @@
 use super::lane::{Flushed, Lane};
 use crate::clock::{steady, unix_micros};
 use crate::dump::Dumps;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tombolo_core::{Incarnation, Message, NodeId};
 
@@ -25,6 +27,10 @@ pub(crate) struct Link {
     pub(crate) counters: Counters,
     /// Reading each other's copies of tables.
     pub(crate) dumps: Dumps,
+    /// Those who wait for the answer to a ping of theirs.
+    pinging: Mutex<Vec<(u64, oneshot::Sender<()>)>>,
+    /// An answer came on the data lane.
+    pub(crate) refreshed: Notify,
 }
 
 /// What a link counts.
@@ -32,6 +38,9 @@ pub(crate) struct Link {
 pub(crate) struct Counters {
     /// When bytes came in last, by the steady clock.
     pub(crate) heard: AtomicU64,
+    /// When that was sent which the peer answered last behind its ops: what it had written until
+    /// then is here, as far as it came in order. Nought if nothing was answered yet.
+    pub(crate) fresh: AtomicU64,
     pub(crate) round_trip_micros: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) ops_in: AtomicU64,
@@ -58,6 +67,8 @@ impl Link {
             resumes: AtomicBool::new(false),
             counters,
             dumps: Dumps::default(),
+            pinging: Mutex::default(),
+            refreshed: Notify::new(),
         }
     }
 
@@ -108,6 +119,36 @@ impl Link {
         self.flush_control();
     }
 
+    /// Pings, and says when the answer is there.
+    pub(crate) fn ping_back(&self) -> oneshot::Receiver<()> {
+        let (answered, answer) = oneshot::channel();
+        let sent = unix_micros();
+        self.pinging.lock().push((sent, answered));
+        self.control.push_message(|out| tombolo_wire::encode_ping(out, sent));
+        self.flush_control();
+        answer
+    }
+
+    /// Asks the peer to answer behind the ops that wait for this node.
+    pub(crate) fn ask_fresh(&self) {
+        self.data.push_message(|out| tombolo_wire::encode_ping(out, steady().0));
+    }
+
+    /// Answers behind the ops that wait for the peer; not while some were dropped.
+    pub(crate) fn say_fresh(&self, sent: u64) {
+        if !self.resumes.load(Relaxed) {
+            let mut pong = Vec::new();
+            tombolo_wire::encode_pong(&mut pong, sent);
+            self.data.push_op(&pong);
+        }
+    }
+
+    /// What the peer had written up to `sent` is here.
+    pub(crate) fn on_fresh(&self, sent: u64) {
+        self.counters.fresh.fetch_max(sent.min(steady().0), Relaxed);
+        self.refreshed.notify_waiters();
+    }
+
     /// Answers a ping.
     pub(crate) fn pong(&self, sent: u64) {
         self.control.push_message(|out| tombolo_wire::encode_pong(out, sent));
@@ -117,6 +158,13 @@ impl Link {
     /// An answer to a ping sent at `sent` came in.
     pub(crate) fn on_pong(&self, sent: u64) {
         self.counters.round_trip_micros.store(unix_micros().saturating_sub(sent), Relaxed);
+        let mut pinging = self.pinging.lock();
+        // Whoever gave up is not to be kept either.
+        pinging.retain(|(_, answered)| !answered.is_closed());
+        while let Some(at) = pinging.iter().position(|(waits, _)| *waits == sent) {
+            // Its other side may be gone in this moment.
+            let _ = pinging.swap_remove(at).1.send(());
+        }
     }
 
     pub(crate) fn flush_control(&self) {

@@ -201,7 +201,25 @@ fn arrived(shell: &Arc<Shell>, link: &Arc<Link>, table: &Arc<SharedTable>, arriv
     match arrival {
         Arrival::InOrder => {}
         Arrival::Gap => shell.handle(Event::Gap { from: link.incarnation, table: table.id }),
+        // What came meanwhile is asked for when the table moves again.
+        Arrival::Paused => {}
         Arrival::Parked => shell.clock_ahead(&link.peer.name, table),
+    }
+}
+
+/// Takes in a frame of the data lane that is not an op.
+fn on_data_frame(shell: &Arc<Shell>, link: &Arc<Link>, frame: &[u8]) -> Result<(), LaneError> {
+    match tombolo_wire::decode_frame(frame, link.incarnation, &mut Vec::new()) {
+        Ok(Frame::Ping { sent }) => {
+            link.say_fresh(sent);
+            shell.mesh.flush_data(link);
+            Ok(())
+        }
+        Ok(Frame::Pong { sent }) => {
+            link.on_fresh(sent);
+            Ok(())
+        }
+        _ => on_frame(shell, link, frame),
     }
 }
 

@@ -121,7 +121,7 @@ where
                 check_all(raw, objects.iter().map(|(key, object)| raw.object_size(key, object)))?;
                 let mut last = LastWrites::default();
                 for (key, object) in objects {
-                    last.note(raw.add(&key, &object, expires)?);
+                    last.note(raw.add(key, object, expires)?);
                 }
                 Ok((last, ()))
             },
@@ -140,7 +140,7 @@ where
             &self.raw,
             self.options(),
             self.codec.key(key),
-            |raw, key, _| Ok((raw.delete(&key)?.into(), ())),
+            |raw, key, _| Ok((raw.delete(key)?.into(), ())),
             |acked, ()| acked,
         )
     }
@@ -175,7 +175,7 @@ where
                 check_all(raw, objects.iter().map(|(key, object)| raw.object_size(key, object)))?;
                 let mut last = LastWrites::default();
                 for (key, object) in objects {
-                    raw.delete_object(&key, &object)?
+                    raw.delete_object(key, object)?
                         .into_iter()
                         .for_each(|receipt| last.note(receipt));
                 }

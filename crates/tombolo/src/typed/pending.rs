@@ -4,7 +4,7 @@ use super::error::{EncodeError, InsertError};
 use crate::acknowledged::{Ack, Acked};
 use crate::clock::now;
 use crate::fragments::LastWrites;
-use crate::raw::RawTable;
+use crate::raw::{RawTable, WriteError};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -61,7 +61,8 @@ enum State<T> {
 /// others: what other systems call a request and waiting for its response.
 ///
 /// - Nothing happens before it is polled.
-/// - A table that is being filled is waited for. Dropped until then, it changes nothing.
+/// - A table that is being filled is waited for, and so is one that is paused, where writers go in
+///   the order in which they came. Dropped until then, it changes nothing.
 /// - Then all of it is applied here in one go and sent to the others. Dropped after that it stays
 ///   made and goes on replicating; only nobody waits for it.
 ///
@@ -204,28 +205,28 @@ impl<T> Future for Insert<T> {
     }
 }
 
-/// A write of what was `encoded`, made by `apply` in one go: it is given when values expire, and
+/// A write of what was `encoded`, made by `apply` in one go when it is the writer's turn: it is given when values expire, and
 /// returns what it wrote last. `done` makes the result of it.
 pub(super) fn write<E, R, T>(
     raw: &RawTable,
     options: Options,
     encoded: Result<E, EncodeError>,
-    apply: impl FnOnce(&RawTable, E, Option<u64>) -> Applied<R> + Send + 'static,
+    apply: impl Fn(&RawTable, &E, Option<u64>) -> Applied<R> + Send + Sync + 'static,
     done: impl FnOnce(Acked, R) -> T + Send + 'static,
 ) -> Write<T>
 where
-    E: Send + 'static,
+    E: Send + Sync + 'static,
     R: Send + 'static,
 {
     let raw = raw.clone();
     Write::new(options, move |options| async move {
         let encoded = encoded?;
-        raw.writable().await?;
-        let (writes, result) = apply(&raw, encoded, options.expires())?;
+        let apply = || apply(&raw, &encoded, options.expires());
+        let (writes, result) = raw.in_turn(apply).await?;
         let acked = raw.all_acknowledged(&writes, options.ack, options.timeout).await?;
         Ok(done(acked, result))
     })
 }
 
 /// The last of what was written, and what else came of it.
-pub(super) type Applied<R> = Result<(LastWrites, R), InsertError>;
+pub(super) type Applied<R> = Result<(LastWrites, R), WriteError>;

@@ -47,7 +47,7 @@ where
             &self.raw,
             self.options(),
             encoded,
-            |raw, (key, value), expires| Ok((Some(raw.put(&key, &value, expires)?).into(), ())),
+            |raw, (key, value), expires| Ok((Some(raw.put(key, value, expires)?).into(), ())),
             |acked, ()| acked,
         ))
     }
@@ -86,7 +86,7 @@ where
                 check_all(raw, records.iter().map(|(key, value)| key.len() + value.len()))?;
                 let mut last = LastWrites::default();
                 for (key, value) in records {
-                    last.note(raw.put(&key, &value, expires)?);
+                    last.note(raw.put(key, value, expires)?);
                 }
                 Ok((last, ()))
             },
@@ -127,9 +127,9 @@ where
             self.options(),
             encoded,
             |raw, (key, value), expires| {
-                let (receipt, held) = raw.decide(&key, |held| {
+                let (receipt, held) = raw.decide(key, |held| {
                     let held = held.map(|held| held.value.to_vec());
-                    (Change::Put { value, expires }, held)
+                    (Change::Put { value: value.clone(), expires }, held)
                 })?;
                 Ok((receipt.into(), held))
             },
@@ -167,7 +167,7 @@ where
             &self.raw,
             self.options(),
             self.codec.key(key),
-            |raw, key, _| Ok((raw.delete(&key)?.into(), ())),
+            |raw, key, _| Ok((raw.delete(key)?.into(), ())),
             |acked, ()| acked,
         )
     }
@@ -188,7 +188,7 @@ where
                 check_all(raw, keys.iter().map(Vec::len))?;
                 let mut last = LastWrites::default();
                 for key in keys {
-                    raw.delete(&key)?.into_iter().for_each(|receipt| last.note(receipt));
+                    raw.delete(key)?.into_iter().for_each(|receipt| last.note(receipt));
                 }
                 Ok((last, ()))
             },
@@ -247,8 +247,8 @@ where
                 check_all(raw, records.iter().map(|(key, _)| key.len()))?;
                 let mut last = LastWrites::default();
                 for (key, value) in records {
-                    let (deleted, ()) = raw.decide(&key, |held| {
-                        let same = held.is_some_and(|held| held.value == value);
+                    let (deleted, ()) = raw.decide(key, |held| {
+                        let same = held.is_some_and(|held| held.value == &value[..]);
                         (if same { Change::Delete } else { Change::Keep }, ())
                     })?;
                     deleted.into_iter().for_each(|receipt| last.note(receipt));
@@ -290,7 +290,7 @@ where
             self.options(),
             self.codec.key(key),
             |raw, key, expires| {
-                let (receipt, ()) = raw.decide(&key, |held| match held {
+                let (receipt, ()) = raw.decide(key, |held| match held {
                     Some(held) => (Change::Put { value: held.value.to_vec(), expires }, ()),
                     None => (Change::Keep, ()),
                 })?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tombolo::{HeldStatus, PreviewStatus, ProgressStatus, Status, SyncStatus, TableStatus};
 
-use super::{KeyView, LedgerView};
+use super::{KeyView, LedgerView, PauseView};
 
 /// `/api/v1/tables`: the tables of the node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,10 @@ pub struct TableView {
     pub syncs: Vec<SyncView>,
     /// The linked nodes that the table is kept apart from.
     pub held: Vec<HeldView>,
+    /// The linked nodes that have it too.
+    pub other_nodes: Vec<String>,
+    /// If somebody keeps it still on the node that was asked.
+    pub paused: Option<PauseView>,
 }
 
 impl TableView {
@@ -101,6 +105,8 @@ impl TableView {
             progress: table.progress.as_ref().map(ProgressView::new),
             syncs: table.syncs.iter().map(SyncView::new).collect(),
             held: table.held.iter().map(HeldView::new).collect(),
+            other_nodes: table.other_nodes.clone(),
+            paused: table.paused.as_ref().map(PauseView::new),
         }
     }
 }

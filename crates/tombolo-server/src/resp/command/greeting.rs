@@ -45,6 +45,7 @@ pub(crate) fn reset(session: &mut Session, _: Args<'_>, reply: &mut Reply) -> Ex
     let shared = Arc::clone(&session.shared);
     session.authenticated = shared.settings.password.is_none();
     session.select(shared.default_table.clone());
+    session.guards.clear();
     let mut details = session.card.details();
     details.name.clear();
     details.protocol = Protocol::Resp2;

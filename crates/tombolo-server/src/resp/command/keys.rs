@@ -1,6 +1,6 @@
 //! Commands on keys whatever their values are, and on the table as a whole.
 
-use tombolo::Kind;
+use tombolo::{Kind, WriteError};
 
 use super::{
     super::{failure::Failure, parser::Args, reply::Reply, session::Session},
@@ -80,7 +80,7 @@ pub(crate) async fn flush_in_steps(
         // What a scan of a bag shows are the places of its objects, which are not its keys.
         for keys in bags::keys(session).chunks(STEP) {
             for key in keys {
-                session.delete(key)?;
+                delete_in_turn(session, key).await?;
             }
             tokio::task::yield_now().await;
         }
@@ -90,7 +90,7 @@ pub(crate) async fn flush_in_steps(
     loop {
         cursor = session.table.scan(cursor, STEP, |key, _| found.push(key.to_vec()));
         for key in found.drain(..) {
-            session.delete(&key)?;
+            delete_in_turn(session, &key).await?;
         }
         if cursor == 0 {
             break;
@@ -99,4 +99,14 @@ pub(crate) async fn flush_in_steps(
     }
     reply.ok();
     Ok(())
+}
+
+/// Deletes a key; if the table is paused in the middle of it all, goes on when it moves again.
+async fn delete_in_turn(session: &mut Session, key: &[u8]) -> Result<(), Failure> {
+    loop {
+        match session.delete(key) {
+            Err(WriteError::Paused) => drop(session.table.clone().unpaused().await?),
+            done => return Ok(done.map(drop)?),
+        }
+    }
 }

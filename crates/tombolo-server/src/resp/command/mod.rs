@@ -25,6 +25,7 @@ mod introspection;
 mod keys;
 mod lookup;
 mod ordered;
+mod pause;
 mod receipts;
 mod scan;
 mod serial;
@@ -69,6 +70,8 @@ pub(crate) enum Slow {
     Range(Box<Range>),
     /// Ask the leader.
     Serial(Box<serial::Serial>),
+    /// A write to a table that is paused.
+    Turn(Box<pause::Waiting>),
 }
 
 /// What TOMBOLO RANGE asks for.
@@ -86,6 +89,10 @@ type Executed = Result<Flow, Failure>;
 pub(crate) fn execute(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Flow {
     let start = reply.len();
     match attempt(session, args, reply) {
+        Ok(Flow::Slow(Slow::Turn(waiting))) => {
+            reply.truncate(start);
+            Flow::Slow(Slow::Turn(waiting))
+        }
         Ok(flow) => flow,
         Err(failure) => {
             reply.truncate(start);
@@ -97,6 +104,7 @@ pub(crate) fn execute(session: &mut Session, args: Args<'_>, reply: &mut Reply) 
 
 /// Does the waiting part of a command and writes its reply.
 pub(crate) async fn finish(slow: Slow, session: &mut Session, reply: &mut Reply) {
+    let start = reply.len();
     let result = match slow {
         Slow::Select(database) => greeting::select_created(session, database, reply).await,
         Slow::Create { name, declaration } => {
@@ -108,8 +116,15 @@ pub(crate) async fn finish(slow: Slow, session: &mut Session, reply: &mut Reply)
         Slow::WaitFor { ack, timeout } => receipts::wait_now(session, ack, timeout, reply).await,
         Slow::Serial(serial) => serial::ask(session, *serial, reply).await,
         Slow::Range(range) => ordered::range_in_steps(session, *range, reply).await,
+        Slow::Turn(waiting) => match pause::execute_in_turn(session, &waiting, reply).await {
+            Ok(Flow::Slow(slow)) => return Box::pin(finish(slow, session, reply)).await,
+            // No write ends the connection.
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure),
+        },
     };
     if let Err(failure) = result {
+        reply.truncate(start);
         reply.error(&failure.to_string());
     }
 }
@@ -145,7 +160,15 @@ fn attempt(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed
         _ => {}
     }
     session.command = number;
-    (spec.run)(session, args, reply)
+    let writes = spec.has(spec::WRITE) && !session.in_turn;
+    if writes && session.table.is_paused() {
+        return pause::wait_in_line(session, args);
+    }
+    match (spec.run)(session, args, reply) {
+        // Somebody paused the table at this very moment.
+        Err(Failure::Paused) if writes => pause::wait_in_line(session, args),
+        done => done,
+    }
 }
 
 fn unknown(args: Args<'_>) -> Executed {

@@ -3,7 +3,7 @@
 use super::{
     super::{parser::Args, reply::Reply, session::Session},
     Executed, bags, clients, config, conflicts, expiry, greeting, info, introspection, keys,
-    ordered, receipts, scan, serial, set, strings, tables, wait,
+    ordered, pause, receipts, scan, serial, set, strings, tables, wait,
 };
 
 /// What a command is and how it is executed.
@@ -219,6 +219,10 @@ pub(crate) const COMMANDS: &[Spec] = &[
         sub("tombolo|alter", -3, 0,
             "name [POLICY policy] [OWNER_DOWN keep|hide] [MERGE auto|hold] [TTL milliseconds|0]",
             "Alters a table on every node.", tables::alter),
+        sub("tombolo|pause", 3, 0, "table",
+            "Has a table stand still on this node until this connection says UNPAUSE or ends.",
+            pause::pause),
+        sub("tombolo|unpause", 3, 0, "table", "Ends a PAUSE of this connection.", pause::unpause),
         sub("tombolo|progress", 2, 0, "", "How far tables have come that are being filled.",
             tables::progress),
         sub("tombolo|converged", -2, 0, "[table]",

@@ -61,7 +61,7 @@ fn link(link: &LinkStatus, reply: &mut Reply) {
 }
 
 fn table(table: &TableStatus, reply: &mut Reply) {
-    reply.map(13);
+    reply.map(14);
     text_field("name", &table.name, reply);
     text_field("declaration", &table.declaration.to_string(), reply);
     number_field("epoch", table.epoch.into(), reply);
@@ -77,6 +77,7 @@ fn table(table: &TableStatus, reply: &mut Reply) {
     reply.text("complete");
     reply.boolean(table.complete);
     array_field("held", &table.held, held, reply);
+    number_field("guards", table.paused.as_ref().map_or(0, |it| it.guards as u64), reply);
 }
 
 fn held(held: &HeldStatus, reply: &mut Reply) {
