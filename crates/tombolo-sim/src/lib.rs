@@ -30,6 +30,7 @@ mod serial;
 mod settle;
 mod sight;
 mod trace;
+mod watcher;
 mod world;
 
 pub use check::{Associativity, CheckSettings, CheckedResolver, Law, LawBroken, check_resolver};
@@ -47,4 +48,5 @@ pub use serial::{Asked, Requests, Serving};
 pub use sight::{SIGHTS, Sight, SightCounts};
 pub use tombolo_core::{Resolution, Resolver, Sibling};
 pub use trace::{Line, Trace};
+pub use watcher::{Wanted, Watcher};
 pub use world::{Counts, WallClock, World};

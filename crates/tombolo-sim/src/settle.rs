@@ -58,6 +58,7 @@ impl<S: Store + Default> World<S> {
             }
         }
         self.note_ledgers();
+        self.pull_all();
         check_end(self)
     }
 

@@ -64,10 +64,14 @@ pub enum Sight {
     Served,
     /// The asker has its answer.
     Answered,
+    /// A watcher looked after a while, and went on where it was.
+    WatchLagged,
+    /// What a watcher had missed was not kept any more, or its process had ended.
+    WatchReset,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 30] = [
+pub const SIGHTS: [Sight; 32] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -98,6 +102,8 @@ pub const SIGHTS: [Sight; 30] = [
     Sight::Request,
     Sight::Served,
     Sight::Answered,
+    Sight::WatchLagged,
+    Sight::WatchReset,
 ];
 
 /// How often each was seen, and in how many schedules.

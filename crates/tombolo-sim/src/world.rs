@@ -14,6 +14,7 @@ use crate::rng::Rng;
 use crate::serial::Requests;
 use crate::sight::{Sight, SightCounts};
 use crate::trace::Trace;
+use crate::watcher::Watcher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use tombolo_core::{
@@ -107,6 +108,10 @@ pub struct World<S> {
     pub resolver: Option<Judge>,
     /// Every request for a serial operation.
     pub requests: Requests,
+    /// Who watches a table.
+    pub watchers: Vec<Watcher>,
+    /// The chance of those who only look on.
+    pub(crate) watch_rng: Rng,
     pub(crate) ready: Vec<Channel>,
     /// What a check inside a step found.
     pub(crate) found: Option<Violation>,
@@ -135,6 +140,8 @@ impl<S: Store + Default> World<S> {
             ending: false,
             resolver: None,
             requests: Requests::new(),
+            watchers: Vec::new(),
+            watch_rng: Rng::new(rng.clone().bits()),
             ready: Vec::new(),
             found: None,
             config,

@@ -58,6 +58,7 @@ mod swim;
 mod throttle;
 mod typed;
 mod waiters;
+mod watch;
 
 pub use acknowledged::{Ack, AckTimeout, Acked, Receipt};
 pub use builder::{NodeBuilder, StartError};
@@ -86,3 +87,4 @@ pub use typed::{
     Bag, BagKeys, DecodeError, EncodeError, Insert, InsertError, Iter, Range, RangeError, Record,
     Records, Replaced, Table, Write,
 };
+pub use watch::{Cursor, CursorError, Filter, TableWatch, Watch, WatchEvent};

@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod contact;
+mod feed;
 mod ledger;
 mod owners;
 mod parked;
@@ -14,6 +15,7 @@ mod stable;
 pub use answer::Answered;
 pub use ask::{Aim, Checkpoint, Finished, Progress, SyncReport};
 pub use contact::Contact;
+pub use feed::{ChangeKind, KeyChange, TooOld};
 pub use ledger::{Conflict, Ledger, Outcome};
 pub use parked::Parked;
 pub use preview::{Lone, Preview};
@@ -35,6 +37,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use answer::Scan;
 use ask::Asking;
+use feed::Feed;
 use owners::Owners;
 use serial::Serial;
 use siblings::Siblings;
@@ -51,6 +54,8 @@ pub struct Limits {
     pub chunk_bytes: usize,
     /// How many bytes of conflicts the ledger keeps.
     pub ledger_bytes: usize,
+    /// How many bytes of changes are kept for those who watch the table, if anybody ever did.
+    pub feed_bytes: usize,
 }
 
 impl Default for Limits {
@@ -60,6 +65,7 @@ impl Default for Limits {
             removed_ahead: 10_000,
             chunk_bytes: 64 * 1024,
             ledger_bytes: 1 << 20,
+            feed_bytes: 4 << 20,
         }
     }
 }
@@ -127,6 +133,8 @@ pub struct Table<S> {
     /// How many values were ever put with an expiry; without any there is nothing to sweep.
     expiring: usize,
     next_session: u64,
+    /// What changes, once somebody watched.
+    feed: Option<Box<Feed>>,
     /// Room for the dots that the current step takes away, kept to save an allocation a write.
     gone: Vec<Dot>,
 }
@@ -166,6 +174,7 @@ impl<S: Store> Table<S> {
             keys: 0,
             expiring: 0,
             next_session: 0,
+            feed: None,
             gone: Vec::new(),
         }
     }
@@ -180,6 +189,7 @@ impl<S: Store> Table<S> {
         for key in self.siblings.keys() {
             self.judge_anew(&key);
         }
+        self.tell_contested();
     }
 
     /// Removes what events of `key` beat each other by rule 7.
@@ -539,6 +549,7 @@ impl<S: Store> Table<S> {
         if self.gone.is_empty() && new.is_none() {
             return;
         }
+        let change = self.foresee(key, &self.gone, new);
         let mut before = kept;
         for dot in &self.gone {
             let was_value = self.tombstones.is_empty() || self.tombstones.remove(dot).is_none();
@@ -559,6 +570,7 @@ impl<S: Store> Table<S> {
         }
         self.recount(key, before, after);
         self.store.replace(key, &self.gone, new);
+        self.tell(change);
     }
 
     /// `key` held so many values, and holds so many now.

@@ -20,7 +20,7 @@ pub use write::Replaced;
 
 use crate::acknowledged::Ack;
 use crate::raw::RawTable;
-use codec::Codec;
+pub(crate) use codec::Codec;
 use pending::Options;
 use std::marker::PhantomData;
 use std::time::Duration;

@@ -9,4 +9,5 @@ mod joins;
 mod membership;
 mod serial;
 mod typed;
+mod watches;
 mod writes;
