@@ -56,7 +56,8 @@ pub use serial::{
 };
 pub use store::{BTreeStore, Store};
 pub use table::{
-    Aim, Answered, Arrival, Checkpoint, Conclusion, Conflict, Contact, Finished, Ledger, Limits,
-    Lone, Outcome, Parked, Preview, Progress, Ripe, Served, SyncReport, Table, Undecided, Written,
+    Aim, Answered, Arrival, ChangeKind, Checkpoint, Conclusion, Conflict, Contact, Finished,
+    KeyChange, Ledger, Limits, Lone, Outcome, Parked, Preview, Progress, Ripe, Served, SyncReport,
+    Table, TooOld, Undecided, Written,
 };
 pub use time::{Millis, Stamp};

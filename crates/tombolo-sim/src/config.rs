@@ -141,6 +141,8 @@ impl Config {
             removed_ahead: 6,
             chunk_bytes: 1,
             ledger_bytes: self.ledger_bytes,
+            // Some three changes, or some hundreds.
+            feed_bytes: if self.keys.is_multiple_of(2) { 500 } else { 1 << 16 },
         }
     }
 }

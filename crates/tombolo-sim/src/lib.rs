@@ -31,6 +31,7 @@ mod serial;
 mod settle;
 mod sight;
 mod trace;
+mod watcher;
 mod world;
 
 pub use batches::Batch;
@@ -49,4 +50,5 @@ pub use serial::{Asked, Requests, Serving};
 pub use sight::{SIGHTS, Sight, SightCounts};
 pub use tombolo_core::{Resolution, Resolver, Sibling};
 pub use trace::{Line, Trace};
+pub use watcher::{Wanted, Watcher};
 pub use world::{Counts, WallClock, World};

@@ -29,6 +29,7 @@ impl<S: Store + Default> World<S> {
                 self.crash(process);
             }
         }
+        self.watch_some();
         match self.found.take() {
             Some(violation) => Err(violation),
             None => check(self),

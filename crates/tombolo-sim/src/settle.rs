@@ -63,6 +63,7 @@ impl<S: Store + Default> World<S> {
             }
         }
         self.note_ledgers();
+        self.pull_all();
         check_end(self)
     }
 

@@ -70,10 +70,14 @@ pub enum Sight {
     BatchInSync,
     /// An op came to a table that was paused.
     HeldBack,
+    /// A watcher looked after a while, and went on where it was.
+    WatchLagged,
+    /// What a watcher had missed was not kept any more, or its process had ended.
+    WatchReset,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 33] = [
+pub const SIGHTS: [Sight; 35] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -107,6 +111,8 @@ pub const SIGHTS: [Sight; 33] = [
     Sight::Batch,
     Sight::BatchInSync,
     Sight::HeldBack,
+    Sight::WatchLagged,
+    Sight::WatchReset,
 ];
 
 /// How often each was seen, and in how many schedules.

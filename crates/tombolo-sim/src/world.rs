@@ -14,6 +14,7 @@ use crate::rng::Rng;
 use crate::serial::Requests;
 use crate::sight::{Sight, SightCounts};
 use crate::trace::Trace;
+use crate::watcher::Watcher;
 use std::collections::{BTreeMap, BTreeSet};
 use tombolo_core::{
     Dot, Effect, Event, Incarnation, Message, Millis, Node, NodeId, Notice, Purpose, Store,
@@ -106,6 +107,10 @@ pub struct World<S> {
     pub resolver: Option<Judge>,
     /// Every request for a serial operation.
     pub requests: Requests,
+    /// Who watches a table.
+    pub watchers: Vec<Watcher>,
+    /// The chance of those who only look on.
+    pub(crate) watch_rng: Rng,
     pub(crate) ready: Vec<Channel>,
     /// What a check inside a step found.
     pub(crate) found: Option<Violation>,
@@ -138,6 +143,8 @@ impl<S: Store + Default> World<S> {
             ending: false,
             resolver: None,
             requests: Requests::new(),
+            watchers: Vec::new(),
+            watch_rng: Rng::new(rng.clone().bits()),
             ready: Vec::new(),
             found: None,
             config,

@@ -160,7 +160,7 @@ impl RawTable {
     }
 
     /// The field that tells the objects of a key apart, if it is not all of them.
-    fn second_key(&self) -> Option<Path> {
+    pub(crate) fn second_key(&self) -> Option<Path> {
         self.shared.declaration().policy.per().and_then(|field| Path::parse(field).ok())
     }
 

@@ -344,7 +344,14 @@ impl<K: Serialize, V: Serialize> Batch<K, V> {
     pub async fn write(self) -> Result<Acked, BatchWriteError> {
         let table = self.raw.table.clone();
         table.writable().await.map_err(BatchError::from)?;
-        let Some(receipt) = self.raw.write()? else { return Ok(Acked::default()) };
+        let receipt = loop {
+            let _turn = table.unpaused().await.map_err(BatchError::from)?;
+            match self.raw.clone().write() {
+                Err(BatchError::Write(WriteError::Paused)) => {}
+                done => break done?,
+            }
+        };
+        let Some(receipt) = receipt else { return Ok(Acked::default()) };
         Ok(table.acknowledged(receipt, self.ack, self.timeout).await?)
     }
 

@@ -26,13 +26,19 @@ pub(crate) fn encode(out: &mut Vec<u8>, key: &[u8], identity: &[u8]) {
 
 /// Appends to `out` the bytes with which the composites of `key` begin, and those of no other key.
 pub(crate) fn prefix(out: &mut Vec<u8>, key: &[u8]) {
+    begin(out, key);
+    out.extend_from_slice(&[ESCAPE, END]);
+}
+
+/// Appends to `out` the bytes with which the composites of all keys begin that begin with `key`,
+/// and those of no other key.
+pub(crate) fn begin(out: &mut Vec<u8>, key: &[u8]) {
     let mut parts = key.split(|byte| *byte == ESCAPE);
     out.extend_from_slice(parts.next().unwrap_or_default());
     for part in parts {
         out.extend_from_slice(&[ESCAPE, ZERO]);
         out.extend_from_slice(part);
     }
-    out.extend_from_slice(&[ESCAPE, END]);
 }
 
 /// Where a range ends that begins at `prefix` and holds all that begins with it.

@@ -70,6 +70,7 @@ mod tasks;
 mod throttle;
 mod typed;
 mod waiters;
+mod watch;
 
 pub use acknowledged::{Ack, AckTimeout, Acked, Receipt};
 pub use batch::{Batch, BatchError, BatchWriteError, RawBatch};
@@ -106,3 +107,4 @@ pub use typed::{
     Bag, BagKeys, DecodeError, EncodeError, Insert, InsertError, Iter, Range, RangeError, Record,
     Records, Replaced, Table, Write,
 };
+pub use watch::{Cursor, CursorError, Filter, TableWatch, Watch, WatchEvent};

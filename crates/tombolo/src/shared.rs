@@ -12,16 +12,17 @@ use crate::resolve::Functions;
 use crate::serial::{SerialOp, most};
 use crate::status::SyncStatus;
 use crate::waiters::Waiters;
+use crate::watch::{BellGuard, BellLock, Hub};
 use arc_swap::ArcSwap;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 use tombolo_core::{
     Arrival, Change, Conclusion, Decision, Declaration, Done, Dot, Entry, EntryRef, Epochs,
-    Incarnation, Lone, Message, Millis, OpRef, Reply, Request, RequestRef, Ripe, TOLD_BYTES, Table,
-    TableId, Written,
+    Incarnation, KeyChange, Lone, Message, Millis, OpRef, Reply, Request, RequestRef, Ripe,
+    TOLD_BYTES, Table, TableId, TooOld, Written,
 };
 use tombolo_store::{ConcurrentStore, Reader};
 
@@ -48,7 +49,9 @@ pub(crate) struct SharedTable {
     /// What the last sync with each peer did.
     pub(crate) syncs: Mutex<BTreeMap<String, SyncStatus>>,
     pub(crate) records: Reader,
-    machine: Mutex<Machine>,
+    machine: BellLock<Machine>,
+    /// Who watches the table.
+    pub(crate) hub: Hub,
     /// How far every link that carries the table has acknowledged our ops.
     acked: AtomicU64,
     /// Our last write.
@@ -118,7 +121,8 @@ impl SharedTable {
             judging: AtomicBool::new(false),
             syncs: Mutex::default(),
             records,
-            machine: Mutex::new(machine),
+            machine: BellLock::new(machine, |machine| machine.table.take_changed()),
+            hub: Hub::default(),
             acked: AtomicU64::new(0),
             written: AtomicU64::new(0),
             for_all: Waiters::default(),
@@ -179,7 +183,7 @@ impl SharedTable {
     }
 
     /// The machine, to be written to; not while the table stands still.
-    fn lock_to_write(&self) -> Result<MutexGuard<'_, Machine>, WriteError> {
+    fn lock_to_write(&self) -> Result<BellGuard<'_, Machine>, WriteError> {
         let machine = self.machine.lock();
         if machine.table.is_paused() { Err(WriteError::Paused) } else { Ok(machine) }
     }
@@ -310,11 +314,11 @@ impl SharedTable {
 
     /// Writes the keys that `choose` names, which runs when nobody else can write, so that readers
     /// everywhere see all or nothing. Returns the number of the last write, if there was one.
-    pub(crate) fn write_batch<'v, E>(
+    pub(crate) fn write_batch<'v, E: From<WriteError>>(
         &self,
         choose: impl FnOnce() -> Result<Vec<(Vec<u8>, Change<'v>)>, E>,
     ) -> Result<Option<u64>, E> {
-        let mut machine = self.machine.lock();
+        let mut machine = self.lock_to_write()?;
         let time = now();
         let mut changes = choose()?;
         for (_, change) in &mut changes {
@@ -502,6 +506,25 @@ impl SharedTable {
     pub(crate) fn open(&self) {
         self.writable.store(true, Ordering::Release);
         self.became_writable.notify_waiters();
+    }
+
+    /// Has changes kept from now on. Returns the number of the last one so far.
+    pub(crate) fn watch(&self) -> u64 {
+        self.machine.lock().table.watch()
+    }
+
+    /// The changes after the one of that number, at most so many.
+    pub(crate) fn changes_since(
+        &self,
+        number: u64,
+        most: usize,
+    ) -> Result<Vec<Arc<KeyChange>>, TooOld> {
+        self.machine.lock().table.changes_since(number, most)
+    }
+
+    /// Waits until there are changes that were not rung for yet.
+    pub(crate) async fn changed(&self) {
+        self.machine.rung().await;
     }
 
     fn note_acked(&self, machine: &Machine) -> bool {

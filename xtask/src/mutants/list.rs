@@ -331,4 +331,32 @@ pub(super) const MUTANTS: &[Mutant] = &[
         right: "        self.asks.clear();\n",
         wrong: "",
     },
+    Mutant {
+        name: "watch: what expired is not told",
+        seeds: 500,
+        file: "table/stable.rs",
+        right: "let change = self.foresee(key, &[dot], None);",
+        wrong: "let change = None;",
+    },
+    Mutant {
+        name: "watch: who is hidden is not told",
+        seeds: 500,
+        file: "table/owners.rs",
+        right: "self.turn(hidden.symmetric_difference(&hide).copied().collect());",
+        wrong: "self.turn(hidden.intersection(&hide).copied().collect());",
+    },
+    Mutant {
+        name: "watch: a cursor that is too old goes on",
+        seeds: 500,
+        file: "table/feed.rs",
+        right: "number.checked_sub(missed).filter",
+        wrong: "Some(number.saturating_sub(missed)).filter",
+    },
+    Mutant {
+        name: "watch: an altered policy is not told",
+        seeds: 1000,
+        file: "table/mod.rs",
+        right: "        self.tell_contested();\n",
+        wrong: "",
+    },
 ];

@@ -302,6 +302,11 @@ impl<T: Tables> Node<T> {
             }
             let affordable = SWEEP_RECORDS / (len / buckets as usize + 1);
             let round = (buckets as usize).div_ceil(16).min(affordable.max(1));
+            // Those who watch should not hear late of whom they do not see any more.
+            let most = affordable.clamp(1, buckets as usize);
+            for _ in (0..most).take_while(|_| self.surroundings.with(*id, |t| t.is_turning())) {
+                self.surroundings.with(*id, |table| table.tell_turned());
+            }
             for _ in 0..round {
                 self.surroundings.with(*id, |table| table.sweep(state.sweep, wall));
                 state.sweep = (state.sweep + 1) % buckets;

@@ -4,6 +4,7 @@ mod answer;
 mod ask;
 mod batch;
 mod contact;
+mod feed;
 mod ledger;
 mod owners;
 mod parked;
@@ -16,6 +17,7 @@ mod stable;
 pub use answer::Answered;
 pub use ask::{Aim, Checkpoint, Finished, Progress, SyncReport};
 pub use contact::Contact;
+pub use feed::{ChangeKind, KeyChange, TooOld};
 pub use ledger::{Conflict, Ledger, Outcome};
 pub use parked::Parked;
 pub use preview::{Lone, Preview};
@@ -38,6 +40,7 @@ use alloc::vec::Vec;
 use answer::Scan;
 use ask::Asking;
 use batch::Batches;
+use feed::Feed;
 use owners::Owners;
 use serial::Serial;
 use siblings::Siblings;
@@ -54,6 +57,8 @@ pub struct Limits {
     pub chunk_bytes: usize,
     /// How many bytes of conflicts the ledger keeps.
     pub ledger_bytes: usize,
+    /// How many bytes of changes are kept for those who watch the table, if anybody ever did.
+    pub feed_bytes: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +68,7 @@ impl Default for Limits {
             removed_ahead: 10_000,
             chunk_bytes: 64 * 1024,
             ledger_bytes: 1 << 20,
+            feed_bytes: 4 << 20,
         }
     }
 }
@@ -136,6 +142,8 @@ pub struct Table<S> {
     /// How many values were ever put with an expiry; without any there is nothing to sweep.
     expiring: usize,
     next_session: u64,
+    /// What changes, once somebody watched.
+    feed: Option<Box<Feed>>,
     /// Room for the dots that the current step takes away, kept to save an allocation a write.
     gone: Vec<Dot>,
 }
@@ -177,6 +185,7 @@ impl<S: Store> Table<S> {
             keys: 0,
             expiring: 0,
             next_session: 0,
+            feed: None,
             gone: Vec::new(),
         }
     }
@@ -197,6 +206,7 @@ impl<S: Store> Table<S> {
         for key in self.siblings.keys() {
             self.judge_anew(&key);
         }
+        self.tell_contested();
     }
 
     /// Removes what events of `key` beat each other by rule 7.
@@ -559,6 +569,7 @@ impl<S: Store> Table<S> {
         if self.gone.is_empty() && new.is_none() {
             return;
         }
+        let change = self.foresee(key, &self.gone, new);
         let mut before = kept;
         for dot in &self.gone {
             let was_value = self.tombstones.is_empty() || self.tombstones.remove(dot).is_none();
@@ -579,6 +590,7 @@ impl<S: Store> Table<S> {
         }
         self.recount(key, before, after);
         self.store.replace(key, &self.gone, new);
+        self.tell(change);
     }
 
     /// `key` held so many values, and holds so many now.

@@ -39,12 +39,22 @@ impl<S: Store> Table<S> {
     /// In a table that hides: who is up. Its state is untouched, so records come back the moment
     /// that their owner does. `None` in a table that keeps the records of all.
     pub fn set_owners(&mut self, up: Option<BTreeSet<Incarnation>>) {
+        if self.owners.up == up {
+            return;
+        }
+        let hidden: BTreeSet<Incarnation> = self.hidden_owners().collect();
         self.store.show_owners(up.as_ref());
         if up.is_none() {
             // It hid once and was altered: what is written since belongs to no process.
             self.owners = Owners::default();
         }
         self.owners.up = up;
+        let hide = self.hidden_owners().collect();
+        self.turn(hidden.symmetric_difference(&hide).copied().collect());
+    }
+
+    fn hidden_owners(&self) -> impl Iterator<Item = Incarnation> + '_ {
+        self.origins.iter().filter(|origin| self.owners.hide(*origin))
     }
 
     /// In a table that hides: a newer process took the place of `owner`, so its records go, here
@@ -59,9 +69,10 @@ impl<S: Store> Table<S> {
 
     /// How many live records are hidden because their owner is down.
     pub fn hidden(&self) -> u64 {
-        let Some(up) = &self.owners.up else { return 0 };
-        let down = self.origins.iter().filter(|origin| !up.contains(origin));
-        down.filter_map(|origin| self.origins.live(origin)).map(|live| live.len()).sum()
+        self.hidden_owners()
+            .filter_map(|origin| self.origins.live(origin))
+            .map(|live| live.len())
+            .sum()
     }
 
     /// Removes what superseded owners have in one bucket.

@@ -221,7 +221,9 @@ impl<S: Store> Table<S> {
             return;
         }
         event.value = None;
+        let change = self.foresee(key, &[dot], None);
         self.store.replace(key, &[dot], Some(event.as_ref()));
+        self.tell(change);
         self.origins.devalue(dot);
         self.tombstones.insert(dot, key.into());
         self.recount(key, values, values - 1);

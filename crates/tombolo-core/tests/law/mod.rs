@@ -1,6 +1,7 @@
 //! The laws, by what they speak of.
 
 mod algebra;
+mod feed;
 mod islands;
 mod ledger;
 mod merges;

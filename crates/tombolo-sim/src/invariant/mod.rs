@@ -24,10 +24,12 @@ mod same_view;
 mod survival;
 mod together;
 mod tombstones;
+mod watch;
 mod zombie;
 
 pub use hide::is_hidden;
 pub use paused::Still;
+pub use watch::{check_watcher, shown_by};
 
 use crate::oracle::{Log, Op};
 use crate::process::Process;
@@ -173,6 +175,7 @@ pub fn check_end<S: Store + Default>(world: &World<S>) -> Checked {
     survival::check(world)?;
     hide::check_end(world)?;
     ledger::check(world)?;
+    watch::check_end(world)?;
     tombstones::check(world)?;
     world.check_answered()
 }
@@ -184,4 +187,5 @@ pub fn is_settled<S: Store + Default>(world: &World<S>) -> bool {
         && hide::check_end(world).is_ok()
         && same_view::check(world).is_ok()
         && world.check_answered().is_ok()
+        && watch::is_settled(world)
 }

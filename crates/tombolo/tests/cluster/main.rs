@@ -14,4 +14,5 @@ mod membership;
 mod pausing;
 mod serial;
 mod typed;
+mod watches;
 mod writes;
