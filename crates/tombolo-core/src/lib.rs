@@ -55,6 +55,7 @@ pub use serial::{
 pub use store::{BTreeStore, Store};
 pub use table::{
     Aim, Answered, Arrival, Checkpoint, Conclusion, Conflict, Contact, Finished, Ledger, Limits,
-    Lone, Outcome, Parked, Preview, Progress, Ripe, Served, SyncReport, Table, Undecided, Written,
+    Lone, Outcome, Parked, Preview, Progress, Replayed, Ripe, Served, SyncReport, Table, Undecided,
+    Written,
 };
 pub use time::{Millis, Stamp};

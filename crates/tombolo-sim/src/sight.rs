@@ -64,10 +64,12 @@ pub enum Sight {
     Served,
     /// The asker has its answer.
     Answered,
+    /// A process started with what the disk of its node had kept.
+    FromSnapshot,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 30] = [
+pub const SIGHTS: [Sight; 31] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -98,6 +100,7 @@ pub const SIGHTS: [Sight; 30] = [
     Sight::Request,
     Sight::Served,
     Sight::Answered,
+    Sight::FromSnapshot,
 ];
 
 /// How often each was seen, and in how many schedules.

@@ -5,6 +5,7 @@
 mod alter;
 mod dial;
 mod hold;
+mod restore;
 mod serial;
 mod sync;
 mod tables;

@@ -177,7 +177,7 @@ impl<T: Tables> Node<T> {
     }
 
     /// Makes a table and declares it to every peer.
-    fn add_table(
+    pub(super) fn add_table(
         &mut self,
         now: Millis,
         id: TableId,

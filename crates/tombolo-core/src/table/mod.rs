@@ -9,6 +9,7 @@ mod parked;
 mod preview;
 mod serial;
 mod siblings;
+mod snapshot;
 mod stable;
 
 pub use answer::Answered;
@@ -19,6 +20,7 @@ pub use parked::Parked;
 pub use preview::{Lone, Preview};
 pub use serial::Served;
 pub use siblings::{Conclusion, Ripe, Undecided};
+pub use snapshot::Replayed;
 
 use crate::clock::{Clock, Dot, Origins, VersionVector};
 use crate::declaration::{Declaration, Epochs};
