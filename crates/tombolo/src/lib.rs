@@ -52,6 +52,7 @@ mod resolve;
 mod serial;
 mod shared;
 mod shell;
+mod snapshot;
 mod status;
 mod swim;
 mod throttle;
@@ -70,6 +71,7 @@ pub use raw::{Change, RawTable, Record, WriteError};
 pub use resolve::{Resolution, Resolver, Sibling, Version};
 pub use serial::{SerialError, SerialOp, Serially};
 pub use shell::StopReason;
+pub use snapshot::{Damage, SnapshotStatus, TableSnapshot};
 pub use status::{
     ClockStatus, DiscoveryStatus, HeldStatus, LinkStatus, MemberStatus, PreviewStatus,
     ProgressStatus, Refusal, Status, SyncStatus, TableStatus, Verdict,

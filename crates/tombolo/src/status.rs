@@ -3,6 +3,7 @@
 use crate::clock::steady;
 use crate::conflict::{LedgerStatus, ledger_status};
 use crate::node::Inner;
+use crate::snapshot::SnapshotStatus;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use tombolo_core::{
@@ -45,6 +46,8 @@ pub struct Status {
     pub leader: String,
     /// The nodes whose writes are not taken in because their clocks are too far ahead.
     pub clocks: Vec<ClockStatus>,
+    /// The snapshots, if the node keeps any.
+    pub snapshots: Option<SnapshotStatus>,
 }
 
 /// A node whose clock is too far ahead of this one's.
@@ -319,6 +322,7 @@ pub(crate) fn of(inner: &Inner) -> Status {
         rehearsing,
         leader,
         clocks: clocks(inner, &names),
+        snapshots: inner.snapshots.as_ref().map(|keeper| keeper.status()),
     }
 }
 

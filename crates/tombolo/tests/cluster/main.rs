@@ -6,4 +6,5 @@ mod healing;
 mod inherited;
 mod joins;
 mod membership;
+mod snapshots;
 mod writes;
