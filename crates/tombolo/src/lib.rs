@@ -33,6 +33,7 @@
 //! several records are written together, or that anything survives the death of all nodes.
 
 mod acknowledged;
+mod backup;
 mod bag;
 mod builder;
 mod clock;
@@ -60,6 +61,7 @@ mod typed;
 mod waiters;
 
 pub use acknowledged::{Ack, AckTimeout, Acked, Receipt};
+pub use backup::{Backup, Restore, RestoreError, RestoredTable};
 pub use builder::{NodeBuilder, StartError};
 pub use clock::unix_millis;
 pub use conflict::{Choice, Conflict, KeyEvent, LedgerStatus, Outcome, ResolveError, Undecided};

@@ -4,20 +4,22 @@
 //! of the library are free to change. Times are milliseconds since the Unix epoch by the node's
 //! clock; 64-bit fingerprints are text, because a JSON number is a double to many readers.
 
+mod backup;
 mod bytes;
 mod conflict;
 mod convergence;
 mod request;
 mod table;
 
+pub use backup::{RestoreView, RestoredTableView, SnapshotView, SnapshotsView};
 pub use bytes::{KeyView, ReceiptView, WrittenView};
 pub use conflict::{ConflictView, ConflictsView, KeyEventView, LedgerView, UndecidedView};
 pub use convergence::{
     ConvergedView, DigestPartView, DigestView, StandingView, SumView, TableConvergedView,
 };
 pub(super) use request::{
-    ConflictsQuery, DeclareQuery, DigestQuery, NameQuery, RehearseQuery, ResolveQuery, TableQuery,
-    UndoQuery,
+    ConflictsQuery, DeclareQuery, DigestQuery, NameQuery, RehearseQuery, ResolveQuery,
+    RestoreQuery, TableQuery, UndoQuery,
 };
 pub use table::{HeldView, PreviewView, ProgressView, SeenView, SyncView, TableView, TablesView};
 
@@ -76,6 +78,8 @@ pub struct StatusView {
     pub leader: String,
     /// The nodes whose writes are not taken in because their clocks are too far ahead.
     pub clocks: Vec<ClockView>,
+    /// The snapshots on disk, if the node keeps any.
+    pub snapshots: Option<SnapshotsView>,
 }
 
 impl StatusView {
@@ -106,6 +110,7 @@ impl StatusView {
             rehearsing: status.rehearsing,
             leader: status.leader.clone(),
             clocks: status.clocks.iter().map(ClockView::new).collect(),
+            snapshots: status.snapshots.as_ref().map(SnapshotsView::new),
         }
     }
 }

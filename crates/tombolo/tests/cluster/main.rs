@@ -1,6 +1,7 @@
 //! Real nodes over real sockets, in one process.
 
 mod answers;
+mod backups;
 mod common;
 mod healing;
 mod inherited;
