@@ -43,8 +43,8 @@ struct Header {
 /// A backup that is being made; its pieces one after the other are the file.
 ///
 /// Each record is what readers are shown at the moment at which the walk comes to it: records that
-/// are hidden or expired are left out, and siblings are what the policy makes of them. A piece costs
-/// a walk over a 256th of a table or less; writers do not wait.
+/// are hidden or expired are left out, and siblings are what the policy makes of them. A piece
+/// costs a walk over a 256th of a table or less; writers do not wait.
 pub struct Backup {
     writer: Option<Writer>,
     tables: VecDeque<RawTable>,
@@ -352,7 +352,8 @@ impl Node {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let node = tombolo::Node::builder().name("a").listen("127.0.0.1:0".parse()?).start().await?;
+    /// # let node = tombolo::Node::builder().name("a").listen("127.0.0.1:0".parse()?);
+    /// # let node = node.start().await?;
     /// let online = node.table::<String, u32>("online").await?;
     /// online.insert(&"ada".to_owned(), &3).await?;
     /// let mut backup = node.backup(None);

@@ -30,7 +30,8 @@
 //! - Nodes that have seen the same writes have equal tables, and [`Table::fingerprint`] shows it.
 //!
 //! What is not promised: that a read sees a write that another node has not acknowledged yet, that
-//! several records are written together, or that anything survives the death of all nodes.
+//! several records are written together, or that anything survives the death of all nodes but what
+//! [`NodeBuilder::snapshots`] has written.
 
 mod acknowledged;
 mod backup;

@@ -93,7 +93,7 @@ impl Writer {
         &mut self.raw
     }
 
-    /// Ends the block if it is long enough. What was appended since the last call lies in one block.
+    /// Ends the block if it is long enough. What was appended since the last call lies in one.
     pub(crate) fn settle(&mut self, out: &mut Vec<u8>) {
         if self.raw.len() >= BLOCK {
             self.end_block(out);

@@ -2,8 +2,8 @@
 //!
 //! A snapshot of a table is a sync (rule 4) that is recorded into a file instead of being sent, and
 //! taken in by the node's next process as its first. It is made beside the writers in the short
-//! steps of every sync, by a thread that may block, and takes the place of the one before when it is
-//! whole and on the disk.
+//! steps of every sync, by a thread that may block, and takes the place of the one before when it
+//! is whole and on the disk.
 
 mod container;
 mod file;
