@@ -16,8 +16,8 @@ impl<T: Tables> Node<T> {
     /// written after the first sync, or when nobody is found (rule 1).
     ///
     /// `members` are those that the earlier process knew, itself included. They are taken for what
-    /// a peer tells: the processes that a newer one has replaced since are superseded, and stability
-    /// waits for the others.
+    /// a peer tells: the processes that a newer one has replaced since are superseded, and
+    /// stability waits for the others.
     ///
     /// [replayed]: crate::Table::replay
     pub fn restore(
