@@ -66,10 +66,12 @@ pub enum Sight {
     Answered,
     /// A process started with what the disk of its node had kept.
     FromSnapshot,
+    /// All processes ended at once.
+    AllStopped,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 31] = [
+pub const SIGHTS: [Sight; 32] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -101,6 +103,7 @@ pub const SIGHTS: [Sight; 31] = [
     Sight::Served,
     Sight::Answered,
     Sight::FromSnapshot,
+    Sight::AllStopped,
 ];
 
 /// How often each was seen, and in how many schedules.

@@ -37,6 +37,7 @@ fn status() -> Status {
         rehearsing: false,
         leader: "n1".into(),
         clocks: vec![clock("default", 200), clock("other", 300)],
+        snapshots: None,
     }
 }
 
