@@ -70,10 +70,11 @@ async fn a_backup_goes_into_another_cluster_with_bags_and_what_siblings_show() {
     let merge = Declaration { policy: Policy::MergeOnly, ..Declaration::default() };
     let here = one.create_table("siblings", merge.clone()).await.unwrap();
     let there = linked.create_table("siblings", merge).await.unwrap();
-    cut_apart(&[one.clone()], &[linked.clone()]);
+    cut_apart(std::slice::from_ref(&one), std::slice::from_ref(&linked));
     here.put(b"s", b"older", None).unwrap();
     there.put(b"s", b"newer", None).unwrap();
-    (one.heal(), linked.heal());
+    one.heal();
+    linked.heal();
     equal(&[here.clone(), there.clone()]).await;
     assert_eq!(here.siblings(b"s").len(), 2);
     let large = one.create_table("large", Declaration::default()).await.unwrap();
