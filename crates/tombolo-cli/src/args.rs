@@ -43,6 +43,10 @@ pub enum Command {
     Create(CreateArgs),
     /// Changes how a table is declared while the cluster runs; what is not named stays.
     Alter(AlterArgs),
+    /// Writes what the tables hold into a file, from one running node.
+    Backup(BackupArgs),
+    /// Writes what a backup holds and the tables do not; deletes nothing.
+    Restore(RestoreArgs),
 }
 
 /// The flags of `tombolo serve`.
@@ -105,6 +109,13 @@ pub struct ServeArgs {
     /// How many bytes of conflicts the ledger of each table keeps [default: 1MiB].
     #[arg(long, value_name = "4MiB|...")]
     pub ledger_bytes: Option<String>,
+    /// Keeps a snapshot of every table in this folder, and starts from what is there; the folder is
+    /// this node's alone [default: none].
+    #[arg(long, value_name = "DIR")]
+    pub snapshot_dir: Option<String>,
+    /// How often a table that changed is written there [default: 60s].
+    #[arg(long, value_name = "DURATION")]
+    pub snapshot_every: Option<String>,
     /// Allows POST /api/v1/drills/..., which cut and heal links.
     #[arg(
         long,
@@ -314,6 +325,35 @@ pub struct AlterArgs {
     /// What is to change.
     #[command(flatten)]
     pub declared: DeclaredArgs,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// The flags of `tombolo backup`.
+#[derive(Args, Clone, Debug)]
+pub struct BackupArgs {
+    /// The file. One that is there is replaced once the backup is complete.
+    pub file: PathBuf,
+    /// This table alone.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Which node is asked.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// The flags of `tombolo restore`.
+#[derive(Args, Clone, Debug)]
+pub struct RestoreArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// Reads the whole file and tells what would be done; writes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// This table alone.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
     /// Which node is asked.
     #[command(flatten)]
     pub node: NodeArgs,

@@ -4,6 +4,7 @@
 //! outside, over HTTP and RESP, as anybody could.
 
 pub mod args;
+pub mod backup;
 pub mod client;
 pub mod config;
 pub mod conflicts;
@@ -37,5 +38,7 @@ pub fn main() -> ExitCode {
         Command::Choose(args) => join::choose(&args),
         Command::Create(args) => tables::create(&args),
         Command::Alter(args) => tables::alter(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
     }
 }

@@ -22,13 +22,18 @@ impl NodeId {
         for byte in self.name.bytes() {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-        Incarnation(mix(mix(hash) ^ self.started))
+        Incarnation(mix(mix(hash) ^ self.started).max(1))
     }
 
     /// Whether this incarnation replaced `other`: the same name, started later.
     pub fn supersedes(&self, other: &NodeId) -> bool {
         self.name == other.name && self.started > other.started
     }
+}
+
+impl Incarnation {
+    /// What no process is: the asker of a record that is kept for later.
+    pub const NOBODY: Incarnation = Incarnation(0);
 }
 
 impl fmt::Display for NodeId {

@@ -57,7 +57,7 @@ pub use serial::{
 pub use store::{BTreeStore, Store};
 pub use table::{
     Aim, Answered, Arrival, ChangeKind, Checkpoint, Conclusion, Conflict, Contact, Finished,
-    KeyChange, Ledger, Limits, Lone, Outcome, Parked, Preview, Progress, Ripe, Served, SyncReport,
-    Table, TooOld, Undecided, Written,
+    KeyChange, Ledger, Limits, Lone, Outcome, Parked, Preview, Progress, Replayed, Ripe, Served,
+    SyncReport, Table, TooOld, Undecided, Written,
 };
 pub use time::{Millis, Stamp};

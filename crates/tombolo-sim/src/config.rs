@@ -46,6 +46,8 @@ pub struct Config {
     pub ledger_bytes: usize,
     /// Whether every node is up at the end, so that all tombstones must go.
     pub whole_at_end: bool,
+    /// Whether nodes keep records of their tables on disk, and start from them.
+    pub snapshots: bool,
 }
 
 impl Config {
@@ -72,6 +74,7 @@ impl Config {
             max_drift: [10, 40, 40, 300][rng.below(4)],
             ledger_bytes: if rng.chance(15) { 1_000 } else { 1 << 20 },
             whole_at_end: crowd || rng.chance(60),
+            snapshots: rng.chance(40),
         }
     }
 
@@ -112,6 +115,7 @@ impl Config {
             max_drift: 40,
             ledger_bytes: 1 << 20,
             whole_at_end: false,
+            snapshots: false,
         }
     }
 

@@ -14,6 +14,7 @@ mod check;
 pub mod command;
 mod config;
 mod delivery;
+mod disk;
 mod duties;
 mod fault;
 pub mod invariant;

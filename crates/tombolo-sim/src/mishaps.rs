@@ -135,6 +135,9 @@ impl<S: Store + Default> World<S> {
             // Nodes that were not there at the start still come.
             return self.restart_somebody();
         }
+        if self.config.snapshots && self.rng.chance(15) {
+            return self.stop_all();
+        }
         let slot = self.rng.below(self.config.nodes);
         match self.current[slot] {
             Some(process) if self.alive().len() > 1 => {
@@ -148,6 +151,21 @@ impl<S: Store + Default> World<S> {
             }
             Some(_) => {}
             None => self.restart(slot),
+        }
+    }
+
+    /// Every process ends at once, and some of the nodes start again: there is no more than what
+    /// the disks hold.
+    fn stop_all(&mut self) {
+        self.sight(Sight::AllStopped);
+        for process in self.alive() {
+            self.fault(Fault::Crash, &[self.procs[process].slot]);
+            self.crash(process);
+        }
+        for slot in 0..self.config.nodes {
+            if slot == 0 || self.rng.chance(70) {
+                self.restart(slot);
+            }
         }
     }
 

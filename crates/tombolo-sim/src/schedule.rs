@@ -56,6 +56,9 @@ impl<S: Store + Default> World<S> {
     /// Starts a node; it creates some of the tables by itself, and hears of the others.
     pub fn bring_up(&mut self, slot: usize) {
         let process = self.start(slot);
+        if self.config.snapshots {
+            self.start_from_disk(process);
+        }
         for number in 0..self.config.tables.len() {
             if self.rng.chance(60) || slot == 0 {
                 self.create(process, number);
@@ -88,6 +91,9 @@ impl<S: Store + Default> World<S> {
         let Some(process) = self.rng.pick(&alive) else {
             return self.restart_somebody();
         };
+        if self.config.snapshots && self.rng.chance(4) {
+            return self.some_snapshot(process);
+        }
         match self.rng.below(1000) {
             0..20 if self.config.serial => self.some_request(process),
             0..190 => self.some_write(process),

@@ -74,10 +74,14 @@ pub enum Sight {
     WatchLagged,
     /// What a watcher had missed was not kept any more, or its process had ended.
     WatchReset,
+    /// A process started with what the disk of its node had kept.
+    FromSnapshot,
+    /// All processes ended at once.
+    AllStopped,
 }
 
 /// Every sight.
-pub const SIGHTS: [Sight; 35] = [
+pub const SIGHTS: [Sight; 37] = [
     Sight::LastWriterWins,
     Sight::Newest,
     Sight::MergeOnly,
@@ -113,6 +117,8 @@ pub const SIGHTS: [Sight; 35] = [
     Sight::HeldBack,
     Sight::WatchLagged,
     Sight::WatchReset,
+    Sight::FromSnapshot,
+    Sight::AllStopped,
 ];
 
 /// How often each was seen, and in how many schedules.

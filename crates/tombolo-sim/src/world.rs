@@ -4,6 +4,7 @@
 //! what is chance there (when a frame arrives, whose thread gets a lock first) is drawn here.
 
 use crate::config::Config;
+use crate::disk::Disks;
 use crate::fault::{Fault, FaultCounts};
 use crate::invariant::{Violation, check_write, is_hidden};
 use crate::judge::Judge;
@@ -93,6 +94,8 @@ pub struct World<S> {
     pub attempts: Vec<(usize, usize)>,
     /// What really happened.
     pub oracle: Oracle,
+    /// What the nodes keep on disk.
+    pub(crate) disks: Disks,
     /// What was done so far.
     pub counts: Counts,
     /// What happened, if anybody wants to read it.
@@ -136,6 +139,7 @@ impl<S: Store + Default> World<S> {
             network: Network::default(),
             attempts: Vec::new(),
             oracle: Oracle::default(),
+            disks: Disks::default(),
             counts: Counts::default(),
             trace,
             dirty: BTreeSet::new(),

@@ -31,9 +31,10 @@
 //! - Who has seen one record of a [batch](Table::batch) sees the others as well, on every node.
 //!
 //! What is not promised: that a read sees a write that another node has not acknowledged yet, or
-//! that anything survives the death of all nodes.
+//! that anything survives the death of all nodes but what [`NodeBuilder::snapshots`] has written.
 
 mod acknowledged;
+mod backup;
 mod bag;
 mod batch;
 mod builder;
@@ -64,6 +65,7 @@ mod roll;
 mod serial;
 mod shared;
 mod shell;
+mod snapshot;
 mod status;
 mod swim;
 mod tasks;
@@ -73,6 +75,7 @@ mod waiters;
 mod watch;
 
 pub use acknowledged::{Ack, AckTimeout, Acked, Receipt};
+pub use backup::{Backup, Restore, RestoreError, RestoredTable};
 pub use batch::{Batch, BatchError, BatchWriteError, RawBatch};
 pub use builder::{NodeBuilder, StartError};
 pub use clock::unix_millis;
@@ -92,6 +95,7 @@ pub use resolve::{Resolution, Resolver, Sibling, Version};
 pub use roll::{DiscoveredStatus, PauseStatus, PeerTables};
 pub use serial::{SerialError, SerialOp, Serially};
 pub use shell::StopReason;
+pub use snapshot::{Damage, SnapshotStatus, TableSnapshot};
 pub use status::{
     ClockStatus, DiscoveryStatus, HeldStatus, LinkStatus, MemberStatus, PreviewStatus,
     ProgressStatus, Refusal, Status, SyncStatus, TableStatus, Verdict,

@@ -6,6 +6,7 @@ use crate::events::EventStream;
 use crate::field::Path;
 use crate::raw::RawTable;
 use crate::shell::{Shell, StopReason};
+use crate::snapshot::Keeper;
 use crate::status::{self, Status};
 use crate::typed::{Bag, Record, Records, Table};
 use serde::Serialize;
@@ -31,6 +32,7 @@ pub(crate) struct Inner {
     pub(crate) shell: Arc<Shell>,
     pub(crate) ack: Ack,
     pub(crate) ack_timeout: Duration,
+    pub(crate) snapshots: Option<Arc<Keeper>>,
     /// Ends the thread that the node runs on, if it has one of its own.
     pub(crate) thread: Option<oneshot::Sender<()>>,
 }
@@ -288,7 +290,8 @@ impl Node {
     }
 
     /// Leaves the cluster: lets the peers take what is on its way (for at most a second), tells
-    /// them goodbye so that they do not count it as down, and stops. Calling it again does nothing.
+    /// them goodbye so that they do not count it as down, stops, and writes a last snapshot of each
+    /// table if it keeps any. Calling it again does nothing.
     pub async fn leave(&self) {
         let shell = &self.inner.shell;
         if shell.running.is_cancelled() {
@@ -308,6 +311,9 @@ impl Node {
         // The sockets take it at once unless they are full, and then the peers will see them close.
         tokio::time::sleep(Duration::from_millis(20)).await;
         shell.stop(StopReason::Left);
+        if let Some(snapshots) = &self.inner.snapshots {
+            snapshots.finish(shell).await;
+        }
     }
 
     /// Resolves when the node stopped, and says why.

@@ -175,6 +175,11 @@ impl SharedTable {
         result
     }
 
+    /// Runs a short step on the machine that satisfies nobody.
+    pub(crate) fn peek<R>(&self, step: impl FnOnce(&mut Table<ConcurrentStore>) -> R) -> R {
+        step(&mut self.machine.lock().table)
+    }
+
     /// Writes `key` and queues the op for every link. Returns the number of the write, if it was
     /// one: a delete of nothing is none.
     pub(crate) fn write(&self, key: &[u8], change: Change<'_>) -> Result<Option<u64>, WriteError> {

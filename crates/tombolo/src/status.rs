@@ -8,6 +8,7 @@ use crate::fragments::grouped;
 use crate::freshness::{self, Freshness};
 use crate::node::Inner;
 use crate::roll::{self, DiscoveredStatus, PauseStatus, PeerTables, Roll};
+use crate::snapshot::SnapshotStatus;
 use crate::tasks::{FaultStatus, LongTask};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -68,6 +69,8 @@ pub struct Status {
     pub long_tasks: Vec<LongTask>,
     /// Those of them that panicked, each named once.
     pub faults: Vec<FaultStatus>,
+    /// The snapshots, if the node keeps any.
+    pub snapshots: Option<SnapshotStatus>,
 }
 
 /// A node whose clock is too far ahead of this one's.
@@ -358,6 +361,7 @@ pub(crate) fn of(inner: &Inner) -> Status {
         downs: shell.downs.history(),
         long_tasks: shell.tasks.long(),
         faults: shell.tasks.faults(),
+        snapshots: inner.snapshots.as_ref().map(|keeper| keeper.status()),
     }
 }
 

@@ -359,4 +359,21 @@ pub(super) const MUTANTS: &[Mutant] = &[
         right: "        self.tell_contested();\n",
         wrong: "",
     },
+    Mutant {
+        name: "restart: a snapshot claims before its end",
+        seeds: 1000,
+        file: "table/snapshot.rs",
+        right: "                self.on_begin(record, session, &begin, now);\n",
+        wrong: "                self.on_begin(record, session, &begin, now);\n\
+                for (origin, seq) in &begin.seen {\n\
+                self.origins.advance(*origin, *seq);\n                }\n",
+    },
+    Mutant {
+        name: "restart: a snapshot has no removed_ahead",
+        seeds: 3000,
+        file: "table/snapshot.rs",
+        right: "self.on_done(record, self.next_session, live, removed_ahead, now);",
+        wrong: "let _ = removed_ahead;\n\
+                self.on_done(record, self.next_session, live, Vec::new(), now);",
+    },
 ];

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tombolo_server::http::view::ErrorView;
 
-use super::http;
+use super::{http, stream};
 use crate::text::complain;
 
 /// How long a node may take to answer: a digest walks the whole table.
@@ -94,6 +95,39 @@ impl Api {
     pub fn post(&self, path: &str, body: &Value) -> Result<String, ApiError> {
         let path = format!("/api/v1/{path}");
         self.checked(http::send(&self.address, &path, &body.to_string(), PATIENCE))
+    }
+
+    /// Writes what is at `path`, however long it is, to `out`. Returns how many bytes that were.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::get`]; also if `out` takes no more.
+    pub fn download(&self, path: &str, out: &mut dyn Write) -> Result<u64, ApiError> {
+        let path = format!("/api/v1/{path}");
+        match stream::download(&self.address, &path, PATIENCE, out) {
+            Ok(Ok(count)) => Ok(count),
+            Ok(Err(answer)) => Err(self
+                .checked(Ok(answer))
+                .err()
+                .unwrap_or_else(|| self.no_node("an answer of unknown length"))),
+            Err(error) => self.checked(Err(error)).map(|_| 0),
+        }
+    }
+
+    /// Posts a file of that length to `path`, however long it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::get`].
+    pub fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        file: &mut dyn Read,
+        length: u64,
+    ) -> Result<T, ApiError> {
+        let path = format!("/api/v1/{path}");
+        let answer = stream::upload(&self.address, &path, PATIENCE, file, length);
+        self.parsed(&self.checked(answer)?)
     }
 
     fn checked(&self, answer: std::io::Result<http::Answer>) -> Result<String, ApiError> {

@@ -63,7 +63,7 @@ fn exchange(
     }
 }
 
-fn parse(answer: &[u8]) -> io::Result<Answer> {
+pub(super) fn parse(answer: &[u8]) -> io::Result<Answer> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let split = answer.windows(4).position(|window| window == b"\r\n\r\n");
     let split = split.ok_or_else(|| wrong("what answers does not speak HTTP"))?;

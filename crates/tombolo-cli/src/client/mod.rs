@@ -4,6 +4,7 @@ mod api;
 mod base64;
 mod http;
 mod resp;
+mod stream;
 
 pub use api::{Api, ApiError, dialled, escaped};
 pub use base64::decode;

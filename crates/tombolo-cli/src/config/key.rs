@@ -34,6 +34,10 @@ pub enum Key {
     SyncRate,
     /// How much the conflict ledger of a table keeps.
     LedgerBytes,
+    /// Where snapshots are kept.
+    SnapshotDir,
+    /// How often they are written.
+    SnapshotEvery,
     /// Whether drills are allowed.
     Drills,
     /// What is logged.
@@ -42,7 +46,7 @@ pub enum Key {
 
 impl Key {
     /// All keys, in the order in which the documentation lists them.
-    pub const ALL: [Key; 17] = [
+    pub const ALL: [Key; 19] = [
         Key::Name,
         Key::ClusterName,
         Key::Listen,
@@ -58,6 +62,8 @@ impl Key {
         Key::MaxDrift,
         Key::SyncRate,
         Key::LedgerBytes,
+        Key::SnapshotDir,
+        Key::SnapshotEvery,
         Key::Drills,
         Key::Log,
     ];
@@ -80,6 +86,8 @@ impl Key {
             Key::MaxDrift => "max-drift",
             Key::SyncRate => "sync-rate",
             Key::LedgerBytes => "ledger-bytes",
+            Key::SnapshotDir => "snapshot-dir",
+            Key::SnapshotEvery => "snapshot-every",
             Key::Drills => "drills",
             Key::Log => "log",
         }

@@ -60,6 +60,10 @@ pub struct Config {
     pub sync_rate: Option<u64>,
     /// How many bytes of conflicts a table's ledger keeps; without one the library's default.
     pub ledger_bytes: Option<usize>,
+    /// Where snapshots are kept, if any are.
+    pub snapshot_dir: Option<PathBuf>,
+    /// How often they are written.
+    pub snapshot_every: Duration,
     /// Whether drills are allowed.
     pub drills: bool,
     /// What is logged.
@@ -110,6 +114,8 @@ impl Config {
             max_drift: duration(Key::MaxDrift, Duration::from_secs(1))?,
             sync_rate: reader.read(Key::SyncRate, value::RATE, value::rate)?,
             ledger_bytes: reader.read(Key::LedgerBytes, value::SIZE, value::size)?,
+            snapshot_dir: reader.read(Key::SnapshotDir, value::FOLDER, value::folder)?,
+            snapshot_every: duration(Key::SnapshotEvery, Duration::from_secs(60))?,
             drills: reader.read(Key::Drills, value::TRUTH, value::truth)?.unwrap_or(false),
             log: reader
                 .read(Key::Log, value::FILTER, value::filter)?

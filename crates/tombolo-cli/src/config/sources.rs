@@ -65,6 +65,8 @@ fn flags(args: &ServeArgs) -> BTreeMap<Key, String> {
         Key::MaxDrift => &args.max_drift,
         Key::SyncRate => &args.sync_rate,
         Key::LedgerBytes => &args.ledger_bytes,
+        Key::SnapshotDir => &args.snapshot_dir,
+        Key::SnapshotEvery => &args.snapshot_every,
         Key::Drills => &args.drills,
         Key::Log => &args.log,
     };

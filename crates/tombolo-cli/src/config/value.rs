@@ -2,6 +2,7 @@
 //! stands beside it, so that the two are changed together.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tombolo::Ack;
@@ -78,6 +79,12 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     };
     let total = count.parse::<u64>().ok()?.checked_mul(millis)?;
     (total > 0).then(|| Duration::from_millis(total))
+}
+
+pub(super) const FOLDER: &str = "the path of a folder, which is made if it is not there";
+
+pub(super) fn folder(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
 }
 
 pub(super) const SIZE: &str =

@@ -22,8 +22,9 @@ use crate::text::complain;
 use listen::Listeners;
 use signals::Signals;
 
-/// How long a graceful leave may take before the node goes without.
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+/// How long a graceful leave may take before the node goes without. The last snapshots are written
+/// within it; less than the half minute that supervisors give.
+const LEAVE_WITHIN: Duration = Duration::from_secs(25);
 /// How long tasks that block a thread, such as discovery, may hold up the end.
 const TASKS_END_WITHIN: Duration = Duration::from_millis(200);
 
@@ -124,6 +125,9 @@ async fn start(config: &Config) -> anyhow::Result<Node> {
     }
     if let Some(bytes) = config.ledger_bytes {
         builder = builder.ledger_bytes(bytes);
+    }
+    if let Some(dir) = &config.snapshot_dir {
+        builder = builder.snapshots(dir, config.snapshot_every);
     }
     if let Some(name) = &config.name {
         builder = builder.name(name);

@@ -86,6 +86,11 @@ fn remarks(view: &StatusView) -> Vec<String> {
             clock.table
         ));
     }
+    if let Some(snapshots) = &view.snapshots {
+        lines.extend(snapshots.set_aside.iter().cloned());
+        let failed = |error| format!("no snapshot can be written in {}: {error}", snapshots.dir);
+        lines.extend(snapshots.error.as_ref().map(failed));
+    }
     let mut refusals: Vec<_> = view.refusals.iter().collect();
     refusals.sort_by_key(|refusal| std::cmp::Reverse(refusal.at));
     for refusal in refusals.into_iter().take(SHOWN_REFUSALS) {

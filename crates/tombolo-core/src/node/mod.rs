@@ -6,6 +6,7 @@ mod alter;
 mod dial;
 mod hold;
 mod pause;
+mod restore;
 mod serial;
 mod sync;
 mod tables;

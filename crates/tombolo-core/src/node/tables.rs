@@ -215,7 +215,13 @@ impl<T: Tables> Node<T> {
     }
 
     /// Makes a table, all its fragments at once, and declares them to every peer.
-    fn add_table(&mut self, now: Millis, name: &str, declaration: &Declaration, epochs: &Epochs) {
+    pub(super) fn add_table(
+        &mut self,
+        now: Millis,
+        name: &str,
+        declaration: &Declaration,
+        epochs: &Epochs,
+    ) {
         let ids = |fragment| TableId::of_fragment(name, fragment);
         let fragments: Arc<[TableId]> = (0..declaration.fragments).map(ids).collect();
         // Whoever finds the first finds all.

@@ -12,6 +12,7 @@ mod pause;
 mod preview;
 mod serial;
 mod siblings;
+mod snapshot;
 mod stable;
 
 pub use answer::Answered;
@@ -23,6 +24,7 @@ pub use parked::Parked;
 pub use preview::{Lone, Preview};
 pub use serial::Served;
 pub use siblings::{Conclusion, Ripe, Undecided};
+pub use snapshot::Replayed;
 
 use crate::clock::{Clock, Dot, Origins, VersionVector};
 use crate::declaration::{Declaration, Epochs};

@@ -6,6 +6,7 @@
 mod accept;
 mod answer;
 mod asked;
+mod backup;
 mod base64;
 mod conflicts;
 mod convergence;
@@ -82,6 +83,8 @@ fn router(shown: Shown) -> Router {
         .route("/api/v1/conflicts/undo", post(conflicts::undo))
         .route("/api/v1/converged", get(convergence::converged))
         .route("/api/v1/digest", get(convergence::digest))
+        .route("/api/v1/backup", get(backup::backup))
+        .route("/api/v1/restore", post(backup::restore))
         .route("/api/v1/drills/cut", post(drills::cut))
         .route("/api/v1/drills/heal", post(drills::heal))
         .route("/api/v1/drills/rehearse", post(drills::rehearse))
@@ -116,15 +119,15 @@ async fn unknown_path(uri: Uri) -> Refused {
     let error = format!(
         "there is nothing at {}. There are /health, /ready, /metrics and, below /api/v1/, status, \
          tables, tables/create, tables/alter, tables/approve, tables/choose, conflicts, \
-         conflicts/resolve, conflicts/undo, converged, digest, drills/cut, drills/heal and \
-         drills/rehearse",
+         conflicts/resolve, conflicts/undo, converged, digest, backup, restore, drills/cut, \
+         drills/heal and drills/rehearse",
         uri.path()
     );
     Refused::new(StatusCode::NOT_FOUND, error)
 }
 
 async fn wrong_method(uri: Uri) -> Refused {
-    let changing = ["/api/v1/drills/", "/api/v1/tables/", "/api/v1/conflicts/"];
+    let changing = ["/api/v1/drills/", "/api/v1/tables/", "/api/v1/conflicts/", "/api/v1/restore"];
     let changes = changing.iter().any(|prefix| uri.path().starts_with(prefix));
     let method = if changes { "POST" } else { "GET" };
     let error = format!("{} answers to {method} only", uri.path());

@@ -52,6 +52,7 @@ fn status() -> Status {
         downs: vec![],
         long_tasks: vec![],
         faults: vec![],
+        snapshots: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! of the library are free to change. Times are milliseconds since the Unix epoch by the node's
 //! clock; 64-bit fingerprints are text, because a JSON number is a double to many readers.
 
+mod backup;
 mod bytes;
 mod conflict;
 mod convergence;
@@ -11,6 +12,7 @@ mod life;
 mod request;
 mod table;
 
+pub use backup::{RestoreView, RestoredTableView, SnapshotView, SnapshotsView};
 pub use bytes::{KeyView, ReceiptView, WrittenView};
 pub use conflict::{ConflictView, ConflictsView, KeyEventView, LedgerView, UndecidedView};
 pub use convergence::{
@@ -21,8 +23,8 @@ pub use life::{
     MemberFreshnessView, PauseView, PeerTablesView,
 };
 pub(super) use request::{
-    ConflictsQuery, DeclareQuery, DigestQuery, NameQuery, RehearseQuery, ResolveQuery, TableQuery,
-    UndoQuery,
+    ConflictsQuery, DeclareQuery, DigestQuery, NameQuery, RehearseQuery, ResolveQuery,
+    RestoreQuery, TableQuery, UndoQuery,
 };
 pub use table::{HeldView, PreviewView, ProgressView, SeenView, SyncView, TableView, TablesView};
 
@@ -97,6 +99,8 @@ pub struct StatusView {
     pub long_tasks: Vec<LongTaskView>,
     /// Hooks, resolvers and discovery back-ends that failed, each once.
     pub faults: Vec<FaultView>,
+    /// The snapshots on disk, if the node keeps any.
+    pub snapshots: Option<SnapshotsView>,
 }
 
 impl StatusView {
@@ -131,6 +135,7 @@ impl StatusView {
             downs: status.downs.iter().map(DownView::new).collect(),
             long_tasks: status.long_tasks.iter().map(LongTaskView::new).collect(),
             faults: status.faults.iter().map(FaultView::new).collect(),
+            snapshots: status.snapshots.as_ref().map(SnapshotsView::new),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Real nodes over real sockets, in one process.
 
 mod answers;
+mod backups;
 mod batches;
 mod common;
 mod dumps;
@@ -13,6 +14,7 @@ mod life;
 mod membership;
 mod pausing;
 mod serial;
+mod snapshots;
 mod typed;
 mod watches;
 mod writes;

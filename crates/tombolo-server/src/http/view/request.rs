@@ -11,6 +11,14 @@ pub(in crate::http) struct TableQuery {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(in crate::http) struct RestoreQuery {
+    pub(in crate::http) table: Option<String>,
+    #[serde(default)]
+    pub(in crate::http) dry_run: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::http) struct ConflictsQuery {
     pub(in crate::http) table: Option<String>,
     pub(in crate::http) limit: Option<usize>,
