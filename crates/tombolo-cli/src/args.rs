@@ -375,6 +375,9 @@ pub struct DeclaredArgs {
     /// After what time a record expires that was written without an expiry; none for never.
     #[arg(long, value_name = "DURATION|none", value_parser = ttl)]
     pub ttl: Option<u64>,
+    /// How many members an island must have for serial operations; 0 for any number.
+    #[arg(long, value_name = "MEMBERS")]
+    pub quorum: Option<u16>,
 }
 
 /// A word that the library knows; it goes to the node as it was written.

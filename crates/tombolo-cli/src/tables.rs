@@ -22,6 +22,9 @@ pub fn create(args: &CreateArgs) -> ExitCode {
     if args.declared.ttl == Some(0) {
         body.remove("ttl_ms");
     }
+    if args.declared.quorum == Some(0) {
+        body.remove("quorum");
+    }
     told(post(&args.node.http, "tables/create", body))
 }
 
@@ -48,6 +51,9 @@ fn declared(table: &str, args: &DeclaredArgs) -> Map<String, Value> {
     }
     if let Some(millis) = args.ttl {
         body.insert("ttl_ms".to_owned(), json!(millis));
+    }
+    if let Some(members) = args.quorum {
+        body.insert("quorum".to_owned(), json!(members));
     }
     body
 }
@@ -80,6 +86,9 @@ pub fn declaration(table: &TableView) -> String {
     }
     if table.fragments > 1 {
         text += &format!(" fragments={}", table.fragments);
+    }
+    if let Some(members) = table.quorum {
+        text += &format!(" quorum={members}");
     }
     if table.epoch > 0 {
         text += &format!(" epoch={}", table.epoch);

@@ -28,6 +28,8 @@ pub(crate) struct Said {
     /// In milliseconds; 0 takes it away where there is one.
     pub(crate) ttl: Option<u64>,
     pub(crate) fragments: Option<u16>,
+    /// 0 takes it away where there is one.
+    pub(crate) quorum: Option<u16>,
 }
 
 impl Said {
@@ -44,9 +46,9 @@ impl Said {
 
     /// The declaration of a new table.
     pub(crate) fn declaration(self) -> Declaration {
-        let ttl = self.ttl;
+        let (ttl, quorum) = (self.ttl, self.quorum);
         // Not taken away, as it is for a table that is there: a new one with 0 is refused.
-        Declaration { ttl, ..self.over(Declaration::default()) }
+        Declaration { ttl, quorum, ..self.over(Declaration::default()) }
     }
 
     /// What becomes of a declaration by this; the kind and the number of fragments, too, so that
@@ -62,6 +64,10 @@ impl Said {
                 given => given.or(old.ttl),
             },
             fragments: self.fragments.unwrap_or(old.fragments),
+            quorum: match self.quorum {
+                Some(0) => None,
+                given => given.or(old.quorum),
+            },
         }
     }
 }

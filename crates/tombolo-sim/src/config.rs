@@ -166,6 +166,7 @@ fn some_declaration(rng: &mut Rng) -> Declaration {
         merge: if rng.chance(8) { Merge::Hold } else { Merge::Auto },
         ttl: None,
         fragments: if rng.chance(15) { 2 } else { 1 },
+        quorum: rng.chance(10).then_some(2),
     };
     if declaration.check().is_err() {
         declaration.owner_down = OwnerDown::Keep;

@@ -55,6 +55,7 @@ pub(crate) fn write_declare(
     // A record that expired before it was written makes no sense, so 0 stands for never.
     write::varint(out, declaration.ttl.unwrap_or(0));
     write::varint(out, declaration.fragments.into());
+    write::varint(out, declaration.quorum.unwrap_or(0).into());
     write::count(out, epochs.past().len());
     for past in epochs.past() {
         write::u64(out, past.declaration);
@@ -80,17 +81,17 @@ pub(crate) fn read_declare(reader: &mut Reader<'_>) -> Read<Message> {
                 other => return Err(reader.error("merge", Problem::Unknown(other.into()))),
             },
             ttl: Some(reader.varint("ttl")?).filter(|ttl| *ttl > 0),
-            fragments: read_fragments(reader)?,
+            fragments: read_count(reader, "fragments")?,
+            quorum: Some(read_count(reader, "quorum")?).filter(|quorum| *quorum > 0),
         },
         epochs: read_epochs(reader)?,
     })
 }
 
 /// How many make sense is not asked here: a peer that says too many is refused by name.
-fn read_fragments(reader: &mut Reader<'_>) -> Read<u16> {
-    let fragments = reader.varint("fragments")?;
-    let known = u16::try_from(fragments);
-    known.map_err(|_| reader.error("fragments", Problem::Unknown(fragments)))
+fn read_count(reader: &mut Reader<'_>, field: &'static str) -> Read<u16> {
+    let count = reader.varint(field)?;
+    u16::try_from(count).map_err(|_| reader.error(field, Problem::Unknown(count)))
 }
 
 fn read_kind(reader: &mut Reader<'_>) -> Read<Kind> {

@@ -300,22 +300,22 @@ fn declaration_refused(declaration: &[u8]) -> (&'static str, Problem) {
 
 #[test]
 fn a_choice_that_means_nothing_is_refused_wherever_it_stands_in_a_declaration() {
-    let good = b"\x02\x01t\x01\x01\x01\x01\0\x01\0";
+    let good = b"\x02\x01t\x01\x01\x01\x01\0\x01\0\0";
     assert!(decode_frame(good, SENDER, &mut Vec::new()).is_ok());
     let cases: [(&[u8], &str); 4] = [
-        (b"\x04\x01\x01\x01\0\x01\0", "kind of table"),
-        (b"\x01\x09\x01\x01\0\x01\0", "policy"),
-        (b"\x01\x01\x03\x01\0\x01\0", "owner down"),
-        (b"\x01\x01\x01\x03\0\x01\0", "merge"),
+        (b"\x04\x01\x01\x01\0\x01\0\0", "kind of table"),
+        (b"\x01\x09\x01\x01\0\x01\0\0", "policy"),
+        (b"\x01\x01\x03\x01\0\x01\0\0", "owner down"),
+        (b"\x01\x01\x01\x03\0\x01\0\0", "merge"),
     ];
     for (declaration, field) in cases {
         let (refused, problem) = declaration_refused(declaration);
         assert_eq!(refused, field);
         assert!(matches!(problem, Problem::Unknown(3 | 4 | 9)));
     }
-    let (field, problem) = declaration_refused(b"\x01\x05\x02\x01\x01\0\x01\0");
+    let (field, problem) = declaration_refused(b"\x01\x05\x02\x01\x01\0\x01\0\0");
     assert_eq!((field, problem), ("second key of the policy", Problem::Unknown(2)));
-    let (field, problem) = declaration_refused(b"\x01\x01\x01\x01\0\x80\x80\x04\0");
+    let (field, problem) = declaration_refused(b"\x01\x01\x01\x01\0\x80\x80\x04\0\0");
     assert_eq!((field, problem), ("fragments", Problem::Unknown(0x1_0000)));
 }
 

@@ -156,7 +156,7 @@ fn declare(declaration: Declaration, past: Vec<Past>) -> Message {
 #[test]
 fn declare_by_default() {
     let message = declare(Declaration::default(), Vec::new());
-    check(message, "0e000000 02 05 7573657273 01 01 01 01 00 01 00");
+    check(message, "0f000000 02 05 7573657273 01 01 01 01 00 01 00 00");
 }
 
 #[test]
@@ -169,6 +169,7 @@ fn declare_with_everything() {
         merge: Merge::Hold,
         ttl: Some(300),
         fragments: 8,
+        quorum: Some(3),
     };
     let past = vec![
         Past { declaration: 0x0807_0605_0403_0201, last_writer_wins: true },
@@ -176,7 +177,7 @@ fn declare_with_everything() {
     ];
     check(
         declare(declaration, past),
-        "29000000 02 05 7573657273 03 04 02 2f76 01 03 2f6964 02 02 ac02 08 \
+        "2a000000 02 05 7573657273 03 04 02 2f76 01 03 2f6964 02 02 ac02 08 03 \
          02 0102030405060708 01 0a00000000000000 00",
     );
 }
@@ -186,23 +187,23 @@ fn every_kind_and_policy() {
     let kinds = [(Kind::Set, "01"), (Kind::OrderedSet, "02"), (Kind::Bag, "03")];
     for (kind, golden) in kinds {
         let message = declare(Declaration { kind, ..Declaration::default() }, Vec::new());
-        check(message, &format!("0e000000 02 05 7573657273 {golden} 01 01 01 00 01 00"));
+        check(message, &format!("0f000000 02 05 7573657273 {golden} 01 01 01 00 01 00 00"));
     }
     let field = || "/v".to_owned();
     let cases = [
-        (Policy::LastWriterWins, "0e", "01"),
-        (Policy::Newest, "0e", "02"),
-        (Policy::MergeOnly, "0e", "03"),
-        (Policy::LastVersion(Versioned { field: field(), per: None }), "12", "04 02 2f76 00"),
-        (Policy::LastModified { per: None }, "0f", "05 00"),
-        (Policy::LastModified { per: Some(field()) }, "12", "05 01 02 2f76"),
-        (Policy::Resolve("carts".to_owned()), "14", "06 05 6361727473"),
-        (Policy::Ignore, "0e", "07"),
-        (Policy::YieldIsland, "0e", "08"),
+        (Policy::LastWriterWins, "0f", "01"),
+        (Policy::Newest, "0f", "02"),
+        (Policy::MergeOnly, "0f", "03"),
+        (Policy::LastVersion(Versioned { field: field(), per: None }), "13", "04 02 2f76 00"),
+        (Policy::LastModified { per: None }, "10", "05 00"),
+        (Policy::LastModified { per: Some(field()) }, "13", "05 01 02 2f76"),
+        (Policy::Resolve("carts".to_owned()), "15", "06 05 6361727473"),
+        (Policy::Ignore, "0f", "07"),
+        (Policy::YieldIsland, "0f", "08"),
     ];
     for (policy, length, golden) in cases {
         let message = declare(Declaration { policy, ..Declaration::default() }, Vec::new());
-        check(message, &format!("{length}000000 02 05 7573657273 01 {golden} 01 01 00 01 00"));
+        check(message, &format!("{length}000000 02 05 7573657273 01 {golden} 01 01 00 01 00 00"));
     }
 }
 

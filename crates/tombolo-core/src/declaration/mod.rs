@@ -28,6 +28,9 @@ pub struct Declaration {
     /// nothing else is said. Each is locked, synced and acknowledged apart, so that as many threads
     /// can write at a time; to readers it is one table.
     pub fragments: u16,
+    /// How many members an island must have for serial operations (rule 12); any number if none is
+    /// given. Plain writes do not ask.
+    pub quorum: Option<u16>,
 }
 
 impl Default for Declaration {
@@ -40,6 +43,7 @@ impl Default for Declaration {
             merge: Merge::default(),
             ttl: None,
             fragments: 1,
+            quorum: None,
         }
     }
 }
@@ -105,6 +109,9 @@ pub enum DeclarationError {
     /// Nothing would ever be seen.
     #[error("a ttl of 0 would end every record at once; leave it out for records that stay")]
     NoTime,
+    /// Every island has a member.
+    #[error("a quorum of 0 is none; leave it out for serial operations in every island")]
+    NoQuorum,
     /// There is nothing between none and one, and each fragment has its cost.
     #[error("a table has 1 to {most} fragments, not {0}", most = Declaration::MOST_FRAGMENTS)]
     Fragments(u16),
@@ -142,10 +149,19 @@ impl Declaration {
         if !(1..=Declaration::MOST_FRAGMENTS).contains(&self.fragments) {
             return Err(DeclarationError::Fragments(self.fragments));
         }
+        if self.quorum == Some(0) {
+            return Err(DeclarationError::NoQuorum);
+        }
         if self.policy.per().is_some() && self.kind != Kind::Bag {
             return Err(DeclarationError::PerWithoutBag(self.policy.clone()));
         }
         Ok(())
+    }
+
+    /// The same, but that serial operations are refused in islands with fewer members.
+    #[must_use]
+    pub fn require_quorum(self, members: u16) -> Declaration {
+        Declaration { quorum: Some(members), ..self }
     }
 
     /// Whether two islands that both wrote are kept apart until somebody decides.
@@ -165,6 +181,9 @@ impl fmt::Display for Declaration {
         }
         if self.fragments != 1 {
             write!(f, " fragments={}", self.fragments)?;
+        }
+        if let Some(quorum) = self.quorum {
+            write!(f, " quorum={quorum}")?;
         }
         Ok(())
     }

@@ -165,7 +165,7 @@ impl<S: Store> Table<S> {
             last_writer_wins: declaration.policy.is_last_writer_wins(),
             policy: declaration.policy.to_string().into(),
             siblings: Siblings::default(),
-            serial: Serial::default(),
+            serial: Serial::requiring(declaration.quorum),
             owners: Owners::default(),
             ledger: Ledger::new(limits.ledger_bytes),
             lone: BTreeMap::new(),
@@ -196,6 +196,7 @@ impl<S: Store> Table<S> {
     pub fn adopt(&mut self, declaration: &Declaration, epochs: Epochs) {
         self.last_writer_wins = declaration.policy.is_last_writer_wins();
         self.policy = declaration.policy.to_string().into();
+        self.serial.require(declaration.quorum);
         self.epochs = epochs;
         if !self.paused {
             self.judge_all_anew();

@@ -77,7 +77,13 @@ pub enum Served<'a> {
 }
 
 impl Serial {
-    pub(super) fn requires(&mut self, quorum: Option<u16>) {
+    pub(super) fn requiring(quorum: Option<u16>) -> Serial {
+        let mut serial = Serial::default();
+        serial.require(quorum);
+        serial
+    }
+
+    pub(super) fn require(&mut self, quorum: Option<u16>) {
         self.quorum = quorum.map_or(0, u32::from);
     }
 

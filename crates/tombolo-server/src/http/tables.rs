@@ -53,6 +53,7 @@ fn said(query: &DeclareQuery) -> Result<Said, Refused> {
     }
     said.ttl = query.ttl_ms.map(declare::check_ttl).transpose().map_err(bad)?;
     said.fragments = query.fragments;
+    said.quorum = query.quorum;
     Ok(said)
 }
 

@@ -330,14 +330,16 @@ fn declaration() -> impl Strategy<Value = Declaration> {
     let owner_down = prop_oneof![Just(OwnerDown::Keep), Just(OwnerDown::Hide)];
     let merge = prop_oneof![Just(Merge::Auto), Just(Merge::Hold)];
     let ttl = option::of(number().prop_map(|ttl| ttl.max(1)));
-    let parts = (kind, policy(), owner_down, merge, ttl, any::<u16>());
-    parts.prop_map(|(kind, policy, owner_down, merge, ttl, fragments)| Declaration {
+    let counts = (any::<u16>(), option::of(1..=u16::MAX));
+    let parts = (kind, policy(), owner_down, merge, ttl, counts);
+    parts.prop_map(|(kind, policy, owner_down, merge, ttl, (fragments, quorum))| Declaration {
         kind,
         policy,
         owner_down,
         merge,
         ttl,
         fragments,
+        quorum,
     })
 }
 

@@ -61,6 +61,7 @@ pub(in crate::http) struct DeclareQuery {
     pub(in crate::http) merge: Option<String>,
     pub(in crate::http) ttl_ms: Option<u64>,
     pub(in crate::http) fragments: Option<u16>,
+    pub(in crate::http) quorum: Option<u16>,
 }
 
 /// A table that something is done to.

@@ -36,6 +36,8 @@ pub struct TableView {
     pub ttl_ms: Option<u64>,
     /// Into how many fragments the keys are spread.
     pub fragments: u16,
+    /// How many members an island must have for serial operations, if that is required.
+    pub quorum: Option<u16>,
     /// How often the table was altered.
     pub epoch: u8,
     /// Live records.
@@ -88,6 +90,7 @@ impl TableView {
             merge: declaration.merge.to_string(),
             ttl_ms: declaration.ttl,
             fragments: declaration.fragments,
+            quorum: declaration.quorum,
             epoch: table.epoch,
             records: table.records,
             tombstones: table.tombstones,

@@ -211,7 +211,8 @@ pub(crate) fn alter(session: &mut Session, args: Args<'_>, reply: &mut Reply) ->
 }
 
 /// What CREATE and ALTER take.
-const OPTIONS: &str = "KIND, POLICY, OWNER_DOWN, MERGE, TTL or FRAGMENTS, each with a value";
+const OPTIONS: &str =
+    "KIND, POLICY, OWNER_DOWN, MERGE, TTL, FRAGMENTS or QUORUM, each with a value";
 
 fn parse_said(args: Args<'_>) -> Result<Said, Failure> {
     let mut said = Said::default();
@@ -222,13 +223,16 @@ fn parse_said(args: Args<'_>) -> Result<Said, Failure> {
             b"policy" => Some(Part::Policy),
             b"owner_down" => Some(Part::OwnerDown),
             b"merge" => Some(Part::Merge),
-            b"ttl" | b"fragments" => None,
+            b"ttl" | b"fragments" | b"quorum" => None,
             _ => return Err(Failure::option(word, OPTIONS)),
         };
         let value = words.next().ok_or_else(|| Failure::option(word, OPTIONS))?;
         match part {
             None if word.eq_ignore_ascii_case(b"ttl") => said.ttl = Some(parse_ttl(value)?),
-            None => said.fragments = Some(parse_fragments(value)?),
+            None if word.eq_ignore_ascii_case(b"quorum") => {
+                said.quorum = Some(parse_count(value, "QUORUM", "members")?);
+            }
+            None => said.fragments = Some(parse_count(value, "FRAGMENTS", "fragments")?),
             Some(part) => {
                 let value = String::from_utf8_lossy(value);
                 said.say(part, &value).map_err(|error| Failure::Other(format!("ERR {error}")))?;
@@ -247,12 +251,10 @@ fn parse_ttl(value: &[u8]) -> Result<u64, Failure> {
 }
 
 /// How many are too many is said by whoever declares.
-fn parse_fragments(value: &[u8]) -> Result<u16, Failure> {
+fn parse_count(value: &[u8], option: &str, what: &str) -> Result<u16, Failure> {
     let count = parse_i64(value).and_then(|count| u16::try_from(count).ok());
     let value = quoted(value, 128);
-    count.ok_or_else(|| {
-        Failure::Other(format!("ERR FRAGMENTS '{value}' is not a number of fragments"))
-    })
+    count.ok_or_else(|| Failure::Other(format!("ERR {option} '{value}' is not a number of {what}")))
 }
 
 pub(crate) async fn create_now(
