@@ -108,7 +108,7 @@ pub use tombolo_core::{
 pub use tombolo_core::{Edit, Expect, Expiry, Millis, Refused};
 pub use tombolo_discovery as discovery;
 pub use typed::{
-    Bag, BagKeys, DecodeError, EncodeError, Insert, InsertError, Iter, Range, RangeError, Record,
-    Records, Replaced, Table, Write,
+    Bag, BagKeys, Compared, DecodeError, EncodeError, Insert, InsertError, Iter, Range, RangeError,
+    Record, Records, Replaced, Table, UpdateError, Write,
 };
 pub use watch::{Cursor, CursorError, Filter, TableWatch, Watch, WatchEvent};

@@ -6,6 +6,7 @@ mod batch;
 mod contact;
 mod feed;
 mod ledger;
+mod noting;
 mod owners;
 mod parked;
 mod pause;
@@ -513,57 +514,6 @@ impl<S: Store> Table<S> {
             self.note_discarded(key, new, lost, outcome);
         }
         self.substitute(key, kept, put.filter(|_| beaten_by.is_none()));
-    }
-
-    /// Notes what a merge discarded, if that differs from what it kept.
-    fn note_discarded(
-        &mut self,
-        key: &[u8],
-        kept: Option<EntryRef<'_>>,
-        mut lost: Vec<Entry>,
-        outcome: bool,
-    ) {
-        let value = kept.and_then(|event| event.value);
-        // A tombstone of what expired was nobody's delete.
-        lost.retain(|entry| {
-            entry.value.as_deref() != value && (entry.value.is_some() || entry.expires.is_none())
-        });
-        if !lost.is_empty() {
-            let outcome = if outcome { Outcome::Collapsed } else { Outcome::Discarded };
-            let kept = kept.filter(|event| event.value.is_some()).map(|event| event.to_entry());
-            self.note(key, outcome, kept, lost);
-        }
-    }
-
-    /// Another island's word brings back what was deleted here.
-    fn note_overruled(&mut self, op: &OpRef<'_>) {
-        let dead = |dot: &Dot| {
-            dot.seq <= self.origins.seen(dot.origin)
-                && !self.origins.live(dot.origin).is_some_and(|live| live.contains(dot.seq))
-        };
-        let back = op.entry.mark.outcome
-            && op.entry.value.is_some()
-            && !self.origins.refuses(op.entry.dot);
-        if back && !op.replaces.is_empty() && op.replaces.iter().all(dead) {
-            let mut holds = false;
-            self.store.entries(op.key, &mut |entry| holds |= entry.value.is_some());
-            if !holds {
-                self.note(op.key, Outcome::Overruled, Some(op.entry.to_entry()), Vec::new());
-            }
-        }
-    }
-
-    fn note(&mut self, key: &[u8], outcome: Outcome, kept: Option<Entry>, lost: Vec<Entry>) {
-        self.ledger.note(Conflict {
-            id: 0,
-            at: self.wall,
-            key: key.into(),
-            policy: Arc::clone(&self.policy),
-            outcome,
-            kept,
-            lost,
-            settled: None,
-        });
     }
 
     /// Takes `self.gone` from `key` and adds `new`, in the store and in all that counts dots. So

@@ -8,6 +8,7 @@ mod ordered;
 mod pending;
 mod read;
 mod record;
+mod serial;
 mod walk;
 mod write;
 
@@ -15,6 +16,7 @@ pub use bag::{Bag, BagKeys};
 pub use error::{DecodeError, EncodeError, InsertError, RangeError};
 pub use pending::{Insert, Write};
 pub use record::{Record, Records};
+pub use serial::{Compared, UpdateError};
 pub use walk::{Iter, Range};
 pub use write::Replaced;
 
