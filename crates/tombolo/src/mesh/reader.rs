@@ -129,7 +129,7 @@ fn take_in(shell: &Arc<Shell>, link: &Arc<Link>, bytes: &[u8]) -> Result<usize, 
         } else if tombolo_wire::batch_table(first).is_some() {
             take_in_batch(shell, link, first)?
         } else {
-            on_frame(shell, link, first)?;
+            on_data_frame(shell, link, first)?;
             None
         };
         let Some(table) = taken else { continue };
