@@ -51,19 +51,14 @@ impl Slot {
         }
     }
 
-    /// The key with a change of a batch, `new` being what the change leaves of it.
+    /// The key with what a batch makes of it.
     pub(crate) fn pending(
         old: Option<&Slot>,
         new: Option<Slot>,
         committed: &Arc<AtomicBool>,
     ) -> Slot {
-        let before = match old {
-            // An earlier change of the same batch: batches do not overlap.
-            Some(Slot::Pending(pending)) => pending.before.clone(),
-            plain => plain.cloned(),
-        };
         let committed = Arc::clone(committed);
-        Slot::Pending(Box::new(Pending { before, after: new, committed }))
+        Slot::Pending(Box::new(Pending { before: old.cloned(), after: new, committed }))
     }
 
     /// What is left in the place of a slot whose batch was committed.

@@ -7,10 +7,10 @@ use crate::slot::Slot;
 use crate::view::Lens;
 use foldhash::fast::RandomState;
 use papaya::{HashMap, LocalGuard, ResizeMode};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use tombolo_core::{Dot, EntryRef, Incarnation, Store};
 
 /// How many maps a table is spread over, and so how many buckets a walk has: at ten million
@@ -91,13 +91,10 @@ pub struct ConcurrentStore {
     batch: Option<Batch>,
 }
 
-/// A batch that is not committed yet.
-#[derive(Default)]
-struct Batch {
-    committed: Arc<AtomicBool>,
-    /// The keys that it changes.
-    keys: Vec<Key>,
-}
+/// A batch that is not committed yet: what its keys will hold. The maps change only at the commit,
+/// each key once: a reader that is held up with what a key held in the middle of the batch would
+/// take it for the outcome.
+type Batch = BTreeMap<Box<[u8]>, Option<Slot>>;
 
 impl ConcurrentStore {
     /// Has a key hold `slot`. It enters the index after that, and leaves it after its last.
@@ -139,6 +136,10 @@ impl Default for ConcurrentStore {
 
 impl Store for ConcurrentStore {
     fn entries(&self, key: &[u8], see: &mut dyn FnMut(EntryRef<'_>)) {
+        if let Some(slot) = self.batch.as_ref().and_then(|batch| batch.get(key)) {
+            slot.iter().flat_map(Slot::entries).for_each(|entry| see(entry.as_ref()));
+            return;
+        }
         let shard = self.records.shard(key);
         let guard = shard.guard();
         if let Some(slot) = shard.get(key, &guard) {
@@ -152,17 +153,13 @@ impl Store for ConcurrentStore {
         let shard = self.records.shard(key);
         let guard = shard.guard();
         let old = shard.get(key, &guard);
-        let new = Slot::replaced(old, gone, new);
         if let Some(batch) = &mut self.batch {
-            if old.is_some() || new.is_some() {
-                let key = Key::from(key);
-                batch.keys.push(key.clone());
-                let slot = Slot::pending(old, new, &batch.committed);
-                self.place(key, old.is_none(), slot, &guard);
-            }
+            let known = batch.get(key).map_or(old, Option::as_ref);
+            let new = Slot::replaced(known, gone, new);
+            batch.insert(key.into(), new);
             return;
         }
-        match new {
+        match Slot::replaced(old, gone, new) {
             Some(slot) => self.place(Key::from(key), old.is_none(), slot, &guard),
             None if old.is_some() => self.vacate(key, &guard),
             None => {}
@@ -175,7 +172,19 @@ impl Store for ConcurrentStore {
     }
 
     fn commit(&mut self) {
-        let Some(Batch { committed, keys }) = self.batch.take() else { return };
+        let Some(batch) = self.batch.take() else { return };
+        let committed = Arc::default();
+        let mut keys = Vec::with_capacity(batch.len());
+        for (key, after) in batch {
+            let guard = self.records.shard(&key).guard();
+            let before = self.records.shard(&key).get(&*key, &guard);
+            if before.is_some() || after.is_some() {
+                let slot = Slot::pending(before, after, &committed);
+                let key = Key::from(&*key);
+                keys.push(key.clone());
+                self.place(key, before.is_none(), slot, &guard);
+            }
+        }
         // The one moment at which readers see all of it.
         committed.store(true, Ordering::Release);
         for key in keys {
@@ -196,9 +205,15 @@ impl Store for ConcurrentStore {
     fn visit(&self, bucket: u32, see: &mut dyn FnMut(&[u8], EntryRef<'_>)) {
         let shard = &self.records.shards[bucket as usize];
         let guard = shard.guard();
-        for (key, slot) in shard.iter(&guard) {
+        let changed = |key: &[u8]| self.batch.as_ref().is_some_and(|batch| batch.contains_key(key));
+        for (key, slot) in shard.iter(&guard).filter(|(key, _)| !changed(key.as_bytes())) {
             for entry in slot.entries() {
                 see(key.as_bytes(), entry.as_ref());
+            }
+        }
+        for (key, slot) in self.batch.iter().flatten() {
+            if Records::shard_of(self.records.position(key)) == bucket as usize {
+                slot.iter().flat_map(Slot::entries).for_each(|entry| see(key, entry.as_ref()));
             }
         }
     }

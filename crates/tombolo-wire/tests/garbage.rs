@@ -322,9 +322,9 @@ fn a_choice_that_means_nothing_is_refused_wherever_it_stands_in_a_declaration() 
 #[test]
 fn a_policy_whose_text_would_be_read_as_another_is_refused() {
     let string = |text: &str| [&number(text.len())[..], text.as_bytes()].concat();
-    let resolve = |name: &str| [b"\x01\x06", &string(name)[..], b"\x01\x01\0\x01\0"].concat();
+    let resolve = |name: &str| [b"\x01\x06", &string(name)[..], b"\x01\x01\0\x01\0\0"].concat();
     let version = |field: &str, per: &str| {
-        [b"\x01\x04", &string(field)[..], b"\x01", &string(per), b"\x01\x01\0\x01\0"].concat()
+        [b"\x01\x04", &string(field)[..], b"\x01", &string(per), b"\x01\x01\0\x01\0\0"].concat()
     };
     let words = ["", " ", "a b", "a,per=b", "a)", "(a", "a=b", "a\n", "\u{2003}", "\u{7f}"];
     for word in words {
@@ -357,14 +357,14 @@ fn a_policy_whose_text_would_be_read_as_another_is_refused() {
 #[test]
 fn a_table_that_was_altered_more_often_than_it_can_be_is_refused() {
     let altered = |count: usize| {
-        [b"\x01\x01\x01\x01\0\x01", &number(count)[..], &vec![0; 9 * count]].concat()
+        [b"\x01\x01\x01\x01\0\x01\0", &number(count)[..], &vec![0; 9 * count]].concat()
     };
     let most = [b"\x02\x01t", &altered(255)[..]].concat();
     assert!(decode_frame(&most, SENDER, &mut Vec::new()).is_ok());
     let problem = Problem::Many { count: 256, limit: 255 };
     assert_eq!(declaration_refused(&altered(256)), ("epochs", problem));
     assert_eq!(problem.to_string(), "it has 256 items, more than the 255 allowed");
-    let past = b"\x01\x01\x01\x01\0\x01\x01\0\0\0\0\0\0\0\0\x02";
+    let past = b"\x01\x01\x01\x01\0\x01\0\x01\0\0\0\0\0\0\0\0\x02";
     assert_eq!(declaration_refused(past), ("epochs", Problem::Unknown(2)));
 }
 
@@ -394,10 +394,10 @@ fn a_part_that_is_none_of_the_parts_is_refused() {
 #[test]
 fn an_entry_with_flags_that_mean_nothing_or_the_first_epoch_spelled_out_is_refused() {
     // A chunk of one key with one entry, whose flags and what they announce come last but for the
-    // number of requests.
+    // numbers of batches and requests.
     let chunk = |flags: &[u8]| {
         let head = b"\x05\0\0\0\0\0\0\0\0\0\x03\0\x01\0\0\x01";
-        [&head[..], &[0; 17], flags, &[0]].concat()
+        [&head[..], &[0; 17], flags, &[0, 0]].concat()
     };
     for good in [&[0][..], &[4], &[8, 1], &[12, 255]] {
         assert!(decode_frame(&chunk(good), SENDER, &mut Vec::new()).is_ok());

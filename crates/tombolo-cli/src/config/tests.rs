@@ -150,7 +150,7 @@ fn an_unknown_key_is_named_with_the_known_ones() {
         error,
         "node.toml: there is no key `lisen`. The keys are name, cluster-name, listen, \
          advertise, resp, http, join, discovery, secret, password, ack, ack-timeout, max-drift, \
-         sync-rate, ledger-bytes, drills, log"
+         sync-rate, ledger-bytes, snapshot-dir, snapshot-every, drills, log"
     );
 }
 

@@ -214,7 +214,8 @@ pub(crate) const COMMANDS: &[Spec] = &[
         sub("tombolo|tables", 2, 0, "", "The tables.", tables::list),
         sub("tombolo|create", -3, 0,
             "name [KIND set|ordered_set|bag] [POLICY policy] [OWNER_DOWN keep|hide] \
-             [MERGE auto|hold] [TTL milliseconds] [FRAGMENTS count]",
+             [MERGE auto|hold] [TTL milliseconds] [FRAGMENTS count] \
+             [QUORUM members]",
             "Creates a table on every node.", tables::create),
         sub("tombolo|alter", -3, 0,
             "name [POLICY policy] [OWNER_DOWN keep|hide] [MERGE auto|hold] [TTL milliseconds|0]",
