@@ -192,6 +192,9 @@ impl<S: Store + Default> SimTables<S> {
     ) -> Vec<DoneWrite> {
         let mut done = Vec::new();
         self.look(table, |t| {
+            if t.is_paused() {
+                return;
+            }
             let changes = wanted.iter().map(|wanted| (&*wanted.key, wanted.change()));
             t.write_batch(now, changes, |number, written| {
                 let WantedWrite { key, value, .. } = &wanted[number];

@@ -224,6 +224,25 @@ impl SharedTable {
         }
     }
 
+    /// The machine, with what readers are shown of `key`; no resolver is asked under the lock.
+    fn lock_shown(&self, key: &[u8], time: Millis) -> (BellGuard<'_, Machine>, Option<Entry>) {
+        if !self.judge.load().asks_the_program() {
+            let machine = self.machine.lock();
+            return (machine, self.records.get(key, time));
+        }
+        let mut tries = prepared::TRIES;
+        loop {
+            let mut said = prepared::prepare(|| self.records.read(key, time, |_| ()));
+            let machine = self.machine.lock();
+            let (shown, same) =
+                prepared::without_asking(&mut said, || self.records.get(key, time));
+            tries -= 1;
+            if same || tries == 0 {
+                return (machine, shown);
+            }
+        }
+    }
+
     /// Changes `key` as `choose` says after it saw the machine, in one step.
     pub(crate) fn amend<'v, R>(
         &self,
@@ -258,8 +277,7 @@ impl SharedTable {
     pub(crate) fn serve(&self, request: &Request) -> Served {
         let time = now();
         let expires = self.declaration.load().ttl.map(|ttl| time.plus(ttl));
-        let mut machine = self.machine.lock();
-        let shown = self.records.read(&request.key, time, |shown| shown.map(|e| e.to_entry()));
+        let (mut machine, shown) = self.lock_shown(&request.key, time);
         let shown = shown.as_ref().map(Entry::as_ref);
         let Machine { table, links, encoded, .. } = &mut *machine;
         match table.serve(time, request, shown, most(&request.key), expires) {
@@ -282,16 +300,15 @@ impl SharedTable {
     /// Carries out a serial operation of this node, if it leads: with the number of the write.
     pub(crate) fn serve_here(&self, op: &SerialOp) -> Option<(Option<u64>, Reply)> {
         let time = now();
-        let mut machine = self.machine.lock();
+        let (mut machine, shown) = self.lock_shown(&op.key, time);
         if !machine.table.leads() {
             return None;
         }
         if let Err(refused) = machine.table.quorum() {
             return Some((None, Reply::Refused(refused)));
         }
-        let decision = self.records.read(&op.key, time, |shown| {
-            op.edit.decide(&op.expect, op.tell_previous, shown, most(&op.key))
-        });
+        let shown = shown.as_ref().map(Entry::as_ref);
+        let decision = op.edit.decide(&op.expect, op.tell_previous, shown, most(&op.key));
         let (change, told) = match &decision {
             Decision::Unmet(holds) => return Some((None, Reply::Unmet(holds.clone()))),
             Decision::Refused(refused) => return Some((None, Reply::Refused(refused.clone()))),

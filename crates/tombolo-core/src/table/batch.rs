@@ -145,6 +145,9 @@ impl<S: Store> Table<S> {
     /// Takes in a batch of the linked peer `from`: its ops, in the order of their dots (rule 3).
     /// Readers see all of it from then on. None is taken in if one of them must be parked.
     pub fn take_in_batch(&mut self, from: Incarnation, ops: &[OpRef<'_>]) -> Arrival {
+        if self.paused {
+            return Arrival::Paused;
+        }
         if let Some(op) = ops.iter().find(|op| self.is_ahead(op.entry.stamp)) {
             self.park(from, op.entry.stamp);
             return Arrival::Parked;
