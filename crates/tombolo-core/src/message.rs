@@ -178,6 +178,8 @@ pub enum SerialBody {
     Reply {
         /// The request.
         id: RequestId,
+        /// Which of its questions is answered.
+        attempt: u32,
         /// The answer.
         reply: Reply,
     },
@@ -222,9 +224,6 @@ pub struct Begin {
     pub fingerprint: u64,
     /// How many entries the asker lacks, so that it can tell how far it is.
     pub lacking: u64,
-    /// The requests that the answerer knows to be carried out. They come before what carried them
-    /// out: a broken sync must not leave an effect behind whose request is not known.
-    pub requests: Vec<Remembered>,
 }
 
 /// What an answer is for.
@@ -268,7 +267,9 @@ pub struct Chunk {
     pub seen_since: VersionVector,
     /// The keys.
     pub keys: Vec<ChunkKey>,
-    /// The requests that the answerer knows to be carried out and had not told yet.
+    /// Requests that the answerer knows to be carried out. They come before what carried them out,
+    /// in chunks of their own: a broken sync must not leave an effect behind whose request is not
+    /// known.
     pub requests: Vec<Remembered>,
     /// The batches that make these keys one group, if they are one: readers at the asker see them
     /// change together. It remembers the batches, to hand them on whole.

@@ -77,6 +77,9 @@ pub struct Request {
     pub id: RequestId,
     /// The asker waits for no request below this number any more.
     pub floor: u64,
+    /// How often it was asked before. That nothing was done counts only as the answer to the last
+    /// time: an earlier question may still be on its way.
+    pub attempt: u32,
     /// The key.
     pub key: Box<[u8]>,
     /// On what condition.
@@ -118,6 +121,8 @@ pub struct Remembered {
     pub told: Option<Arc<[u8]>>,
     /// Whether that was too large to be remembered.
     pub lost: bool,
+    /// Whether whoever tells of it will soon forget it.
+    pub old: bool,
 }
 
 /// What a leader says to a request.
@@ -146,7 +151,7 @@ pub struct Done {
     /// length in decimal digits for [`Edit::Append`].
     pub told: Option<Arc<[u8]>>,
     /// Whether that is lost: it had more than [`TOLD_BYTES`], and the leader that carried the
-    /// request out ended before it could tell.
+    /// request out ended before it could tell, or its answer was dropped from a full queue.
     pub lost: bool,
     /// The nodes that have it, besides the leader.
     pub by: Vec<String>,
@@ -207,6 +212,13 @@ pub enum Decision {
     Unmet(Option<Arc<[u8]>>),
     /// It cannot be done.
     Refused(Refused),
+}
+
+impl Reply {
+    /// Whether something was done, so that it counts whichever question it answers.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Reply::Done(Done { dot: Some(_), .. }))
+    }
 }
 
 impl Done {

@@ -22,6 +22,7 @@ pub struct Serving {
     dot: Dot,
     told: Option<std::sync::Arc<[u8]>>,
     lost: bool,
+    attempt: u32,
 }
 
 /// What became of a request.
@@ -76,7 +77,9 @@ impl<S: Store + Default> World<S> {
         let tell_previous = self.rng.chance(50);
         let (copies, patience) = (None, 0);
         let key = key.into();
-        let request = Request { id, floor, key, expect, edit, tell_previous, copies, patience };
+        let attempt = 0;
+        let request =
+            Request { id, floor, attempt, key, expect, edit, tell_previous, copies, patience };
         self.sight(Sight::Request);
         let asked =
             Asked { process, table, request: request.clone(), carried: Vec::new(), reply: None };
@@ -99,7 +102,7 @@ impl<S: Store + Default> World<S> {
     /// A process that may lead is asked to carry out a request.
     fn serve(&mut self, process: usize, table: TableId, asker: Incarnation, request: &Request) {
         let now = self.local(process);
-        let id = request.id;
+        let (id, attempt) = (request.id, request.attempt);
         let mut done = None;
         let served = self.procs[process].look(table, |t| {
             let shown = t.visible(&request.key, now).pop();
@@ -108,13 +111,14 @@ impl<S: Store + Default> World<S> {
                 Served::Wrote { written, value, told } => {
                     let (key, value) = (&request.key, value.as_deref());
                     let mut write = DoneWrite::of(table, key, value, &written, Cause::Client);
-                    let (floor, dot, lost) = (request.floor, write.dot, false);
-                    write.request = Some(Remembered { id, floor, dot, told: told.clone(), lost });
+                    let (floor, dot, lost, old) = (request.floor, write.dot, false, false);
+                    let kept = told.clone();
+                    write.request = Some(Remembered { id, floor, dot, told: kept, lost, old });
                     done = Some(write);
-                    Ok(Serving { table, asker, id, dot, told, lost })
+                    Ok(Serving { table, asker, id, dot, told, lost, attempt })
                 }
                 Served::Known { dot, told, lost } => {
-                    Ok(Serving { table, asker, id, dot, told, lost })
+                    Ok(Serving { table, asker, id, dot, told, lost, attempt })
                 }
                 Served::Reply(reply) => Err(Some(reply)),
                 Served::Stale => Err(None),
@@ -134,7 +138,7 @@ impl<S: Store + Default> World<S> {
         }
         match served {
             Ok(serving) => self.procs[process].serving.push(serving),
-            Err(Some(reply)) => self.reply(process, table, asker, id, reply),
+            Err(Some(reply)) => self.reply(process, table, asker, (id, attempt), reply),
             Err(None) => {}
         }
     }
@@ -144,13 +148,13 @@ impl<S: Store + Default> World<S> {
         process: usize,
         table: TableId,
         asker: Incarnation,
-        id: RequestId,
+        (id, attempt): (RequestId, u32),
         reply: Reply,
     ) {
         if asker == self.procs[process].incarnation {
-            self.event(process, Event::Answered { id, reply });
+            self.event(process, Event::Answered { id, attempt, reply });
         } else {
-            let body = SerialBody::Reply { id, reply };
+            let body = SerialBody::Reply { id, attempt, reply };
             self.send(process, asker, &Message::Serial { table, body });
         }
     }
@@ -169,14 +173,15 @@ impl<S: Store + Default> World<S> {
                 }
                 // Taken in beyond a gap that nobody fills any more.
                 _ => {
-                    self.reply(process, one.table, one.asker, one.id, Reply::Uncertain);
+                    let asked = (one.id, one.attempt);
+                    self.reply(process, one.table, one.asker, asked, Reply::Uncertain);
                     continue;
                 }
             }
-            let Serving { table, asker, id, dot, told, lost } = one;
+            let Serving { table, asker, id, dot, told, lost, attempt } = one;
             let (by, missing) = (Vec::new(), Vec::new());
             let done = tombolo_core::Done { dot: Some(dot), told, lost, by, missing };
-            self.reply(process, table, asker, id, Reply::Done(done));
+            self.reply(process, table, asker, (id, attempt), Reply::Done(done));
         }
     }
 
@@ -222,6 +227,10 @@ impl<S: Store + Default> World<S> {
                 && carries(process, other)
                 && carries(other, process)
         });
+        if whole && asked.reply.as_ref().is_some_and(|reply| !reply.is_done()) {
+            let text = format!("{id:?} was answered {:?} and is done by {by:?}", asked.reply);
+            return Err(Violation { invariant, slots: vec![self.procs[process].slot], text });
+        }
         let has = |at: usize, dot: Dot| self.procs[at].has(table, dot);
         let slots = || vec![self.procs[process].slot];
         for (dot, _) in &asked.carried {

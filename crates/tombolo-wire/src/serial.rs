@@ -46,7 +46,7 @@ const AGAIN: u8 = 8;
 const UNCERTAIN: u8 = 9;
 
 /// The least bytes of a remembered request: a dot and what goes with an op.
-const LEAST_REMEMBERED: usize = LEAST_DOT + Answered::LEAST;
+const LEAST_REMEMBERED: usize = LEAST_DOT + Answered::LEAST + 1;
 
 pub(crate) fn write_serial(out: &mut Vec<u8>, body: &SerialBody) {
     let grant = |out: &mut Vec<u8>, kind: u8, grant: u64| {
@@ -63,9 +63,10 @@ pub(crate) fn write_serial(out: &mut Vec<u8>, body: &SerialBody) {
             out.push(REQUEST);
             write_request(out, request);
         }
-        SerialBody::Reply { id, reply } => {
+        SerialBody::Reply { id, attempt, reply } => {
             out.push(REPLY);
             write_id(out, *id);
+            write::varint(out, (*attempt).into());
             write_reply(out, reply);
         }
     }
@@ -85,7 +86,8 @@ pub(crate) fn read_serial(reader: &mut Reader<'_>) -> Read<SerialBody> {
         }
         REPLY => {
             reader.rename("reply");
-            Ok(SerialBody::Reply { id: read_id(reader)?, reply: read_reply(reader)? })
+            let (id, attempt) = (read_id(reader)?, read_attempt(reader)?);
+            Ok(SerialBody::Reply { id, attempt, reply: read_reply(reader)? })
         }
         other => Err(reader.error("what", Problem::Unknown(other.into()))),
     }
@@ -101,9 +103,15 @@ fn read_id(reader: &mut Reader<'_>) -> Read<RequestId> {
     Ok(RequestId { origin, number: reader.varint("number")? })
 }
 
+fn read_attempt(reader: &mut Reader<'_>) -> Read<u32> {
+    let attempt = reader.varint("attempt")?;
+    u32::try_from(attempt).map_err(|_| reader.error("attempt", Problem::Unknown(attempt)))
+}
+
 fn write_request(out: &mut Vec<u8>, request: &Request) {
     write_id(out, request.id);
     write::varint(out, request.floor);
+    write::varint(out, request.attempt.into());
     write::bytes(out, &request.key);
     match &request.expect {
         Expect::Anything => out.push(ANYTHING),
@@ -149,6 +157,7 @@ fn write_request(out: &mut Vec<u8>, request: &Request) {
 fn read_request(reader: &mut Reader<'_>) -> Read<Request> {
     let id = read_id(reader)?;
     let floor = reader.varint("floor")?;
+    let attempt = read_attempt(reader)?;
     let key: Box<[u8]> = reader.bytes("key")?.into();
     let expect = match reader.u8("condition")? {
         ANYTHING => Expect::Anything,
@@ -188,7 +197,7 @@ fn read_request(reader: &mut Reader<'_>) -> Read<Request> {
     let tell_previous = reader.flag("tell previous")?;
     let copies = read_option(reader, "copies", |reader| reader.u32("copies"))?;
     let patience = reader.u32("patience")?;
-    Ok(Request { id, floor, key, expect, edit, tell_previous, copies, patience })
+    Ok(Request { id, floor, attempt, key, expect, edit, tell_previous, copies, patience })
 }
 
 fn write_told(out: &mut Vec<u8>, told: Option<&Arc<[u8]>>) {
@@ -265,6 +274,7 @@ pub(crate) fn write_remembered(out: &mut Vec<u8>, requests: &[Remembered]) {
         write_dot(out, known.dot);
         let (id, floor, lost) = (known.id, known.floor, known.lost);
         write_answered(out, &RequestRef { id, floor, told: known.told.as_deref(), lost });
+        write::flag(out, known.old);
     }
 }
 
@@ -272,6 +282,7 @@ pub(crate) fn read_remembered(reader: &mut Reader<'_>) -> Read<Vec<Remembered>> 
     reader.list("requests", LEAST_REMEMBERED, |reader| {
         let dot = read_dot(reader, "dot")?;
         let RequestRef { id, floor, told, lost } = read_answered(reader)?;
-        Ok(Remembered { id, floor, dot, told: told.map(Arc::from), lost })
+        let (told, old) = (told.map(Arc::from), reader.flag("old")?);
+        Ok(Remembered { id, floor, dot, told, lost, old })
     })
 }

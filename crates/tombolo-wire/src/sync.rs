@@ -46,7 +46,6 @@ pub(crate) fn write_body(out: &mut Vec<u8>, body: &SyncBody) {
             write::u64(out, begin.clock.0);
             write::u64(out, begin.fingerprint);
             write::varint(out, begin.lacking);
-            write_remembered(out, &begin.requests);
         }
         SyncBody::Chunk(chunk) => {
             out.push(CHUNK);
@@ -81,7 +80,6 @@ pub(crate) fn read_body(reader: &mut Reader<'_>) -> Read<SyncBody> {
                 clock: Stamp(reader.u64("clock")?),
                 fingerprint: reader.u64("fingerprint")?,
                 lacking: reader.varint("lacking")?,
-                requests: read_remembered(reader)?,
             }))
         }
         CHUNK => {

@@ -413,12 +413,11 @@ fn an_entry_with_flags_that_mean_nothing_or_the_first_epoch_spelled_out_is_refus
 
 #[test]
 fn a_beginning_may_say_that_an_origin_reached_nothing_but_not_twice() {
-    // Of table 0 and session 0: the origins with their numbers, then clock, fingerprint, lacking,
-    // requests.
+    // Of table 0 and session 0: the origins with their numbers, then clock, fingerprint, lacking.
     let begin = |origins: &[u8]| {
         let head = b"\x05\0\0\0\0\0\0\0\0\0\x02\x02";
         let parts = origins.iter().flat_map(|origin| [*origin, 0, 0, 0, 0, 0, 0, 0, 0]);
-        [&head[..], &parts.collect::<Vec<u8>>(), &[0; 18]].concat()
+        [&head[..], &parts.collect::<Vec<u8>>(), &[0; 17]].concat()
     };
     assert!(decode_frame(&begin(&[1, 2]), SENDER, &mut Vec::new()).is_ok());
     for origins in [[2, 2], [2, 1]] {

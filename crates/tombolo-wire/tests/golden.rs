@@ -114,7 +114,14 @@ fn an_op_that_deletes() {
 
 fn remembered() -> Remembered {
     let id = RequestId { origin: OTHER, number: 4 };
-    Remembered { id, floor: 3, dot: Dot { origin: SENDER, seq: 9 }, told: None, lost: true }
+    Remembered {
+        id,
+        floor: 3,
+        dot: Dot { origin: SENDER, seq: 9 },
+        told: None,
+        lost: true,
+        old: true,
+    }
 }
 
 #[test]
@@ -288,13 +295,11 @@ fn sync_begin() {
         clock: Stamp(7),
         fingerprint: 0x0807_0605_0403_0201,
         lacking: 300,
-        requests: vec![remembered()],
     };
     check(
         sync(SyncBody::Begin(begin)),
-        "55000000 05 a100000000000000 02 02 02 5100000000000000 00 5200000000000000 ac02 \
-         0700000000000000 0102030405060708 ac02 01 5100000000000000 09 5200000000000000 \
-         0400000000000000 0300000000000000 feff",
+        "31000000 05 a100000000000000 02 02 02 5100000000000000 00 5200000000000000 ac02 \
+         0700000000000000 0102030405060708 ac02",
     );
 }
 
@@ -330,13 +335,13 @@ fn sync_chunk() {
             requests: vec![remembered()],
             batches,
         })),
-        "92000000 05 a100000000000000 02 03 \
+        "93000000 05 a100000000000000 02 03 \
          01 5100000000000000 06 \
          01 03 6b6579 02 5100000000000000 06 5200000000000000 08 \
          02 5100000000000000 06 0700000000000000 0f e1 ac02 01 76 \
          5200000000000000 08 0900000000000000 00 \
          01 5100000000000000 05 02 01 00 01 5200000000000000 07 \
-         01 5100000000000000 09 5200000000000000 0400000000000000 0300000000000000 feff",
+         01 5100000000000000 09 5200000000000000 0400000000000000 0300000000000000 feff 01",
     );
 }
 
@@ -544,6 +549,7 @@ fn serial_request_and_reply() {
     let request = Request {
         id,
         floor: 3,
+        attempt: 2,
         key: b"key".as_slice().into(),
         expect: Expect::Value(b"old".as_slice().into()),
         edit: Edit::Put { value: b"new".as_slice().into(), expiry: Expiry::At(Millis(300)) },
@@ -553,7 +559,7 @@ fn serial_request_and_reply() {
     };
     check(
         serial(SerialBody::Request(request)),
-        "2f000000 0d a100000000000000 06 5200000000000000 04 03 03 6b6579 04 03 6f6c64 \
+        "30000000 0d a100000000000000 06 5200000000000000 04 03 02 03 6b6579 04 03 6f6c64 \
          01 03 6e6577 03 ac02 01 01 02000000 05000000",
     );
     let done = Done {
@@ -564,8 +570,8 @@ fn serial_request_and_reply() {
         missing: Vec::new(),
     };
     check(
-        serial(SerialBody::Reply { id, reply: Reply::Done(done) }),
-        "29000000 0d a100000000000000 07 5200000000000000 04 01 01 5100000000000000 09 \
+        serial(SerialBody::Reply { id, attempt: 2, reply: Reply::Done(done) }),
+        "2a000000 0d a100000000000000 07 5200000000000000 04 02 01 01 5100000000000000 09 \
          01 03 6f6c64 00 01 02 6e31 00",
     );
 }

@@ -4,7 +4,7 @@ use crate::acknowledged::{self, Ack, AckTimeout, Acked, Receipt};
 use crate::raw::{RawTable, WriteError};
 use crate::shared::{Served, SharedTable};
 use crate::shell::Shell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
@@ -18,6 +18,9 @@ use tombolo_wire::MAX_RECORD;
 /// How many requests of a node may be under way. What is remembered of each is bounded, and so is
 /// what a sync has to tell of them.
 const UNDER_WAY: usize = 256;
+
+/// How far apart the numbers of the oldest request under way and the next may be.
+const WINDOW: u64 = 1_024;
 
 /// The longest that a request is waited for: nodes remember what they carried out for twice that.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -82,11 +85,17 @@ pub enum SerialError {
 pub(crate) struct Requests {
     waiting: parking_lot::Mutex<BTreeMap<RequestId, oneshot::Sender<Reply>>>,
     under_way: Semaphore,
+    /// Those of others that this node has carried out and will answer.
+    serving: parking_lot::Mutex<BTreeSet<RequestId>>,
 }
 
 impl Default for Requests {
     fn default() -> Requests {
-        Requests { waiting: parking_lot::Mutex::default(), under_way: Semaphore::new(UNDER_WAY) }
+        Requests {
+            waiting: parking_lot::Mutex::default(),
+            under_way: Semaphore::new(UNDER_WAY),
+            serving: parking_lot::Mutex::default(),
+        }
     }
 }
 
@@ -104,6 +113,23 @@ impl Requests {
 struct UnderWay<'a> {
     shell: &'a Arc<Shell>,
     id: RequestId,
+}
+
+impl UnderWay<'_> {
+    /// Ends it with the answer, if one came, even at the last moment; and says who was asked.
+    fn end(self, reply: Option<Reply>, answer: &mut oneshot::Receiver<Reply>) -> (Reply, String) {
+        // Under this lock no answer comes in between.
+        let mut node = self.shell.node.lock();
+        let asked = node.asked(self.id).map(str::to_owned);
+        node.give_up(self.id);
+        let reply = reply.or_else(|| answer.try_recv().ok());
+        let reply = reply.unwrap_or(match asked {
+            None => Reply::Again,
+            Some(_) => Reply::Uncertain,
+        });
+        drop(node);
+        (reply, asked.unwrap_or_else(|| "a leader that is gone".to_owned()))
+    }
 }
 
 impl Drop for UnderWay<'_> {
@@ -135,34 +161,36 @@ impl RawTable {
         timeout: Duration,
     ) -> Result<(Acked, Serially), SerialError> {
         let deadline = Instant::now() + timeout.min(LONGEST);
-        if let Some((receipt, outcome)) = self.serial_here(&op)? {
+        if let Some((receipt, outcome)) = self.serially_here(&op)? {
             let Some(receipt) = receipt else { return Ok((Acked::default(), outcome)) };
             let left = deadline.saturating_duration_since(Instant::now());
-            return Ok((self.acknowledged(receipt, ack, left).await?, outcome));
+            let part = self.part_of(receipt);
+            return Ok((serially_acknowledged(part, receipt, ack, left).await?, outcome));
         }
         let shell = &self.inner.shell;
         let permit = tokio::time::timeout_at(deadline, shell.requests.under_way.acquire()).await;
-        let Ok(Ok(_permit)) = permit else { return Err(SerialError::NoLeader) };
+        let Ok(Ok(permit)) = permit else { return Err(SerialError::NoLeader) };
+        if tokio::time::timeout_at(deadline, shell.requests_are_few()).await.is_err() {
+            return Err(SerialError::NoLeader);
+        }
         let fragment = self.part(&op.key).fragment;
-        let (under_way, answer) = self.send_request(op, ack, deadline);
+        let (under_way, mut answer) = self.send_request(op, ack, deadline);
         let reply = tokio::select! {
-            answer = tokio::time::timeout_at(deadline, answer) => answer.ok().and_then(Result::ok),
+            biased;
+            reply = tokio::time::timeout_at(deadline, &mut answer) => reply.ok().and_then(Result::ok),
             () = shell.running.cancelled() => None,
         };
-        let reply = reply.unwrap_or_else(|| match shell.node.lock().asked(under_way.id) {
-            None => Reply::Again,
-            Some(_) => Reply::Uncertain,
-        });
-        let asked = shell.node.lock().asked(under_way.id).map(str::to_owned).unwrap_or_default();
-        drop(under_way);
+        let (reply, asked) = under_way.end(reply, &mut answer);
+        drop(permit);
         if let Reply::Uncertain = reply {
             return Err(SerialError::Uncertain { asked });
         }
         self.outcome(reply, fragment, ack, deadline).await
     }
 
-    /// Carries out a serial operation if this node leads, without waiting: `None` if it does not.
-    /// The receipt is for [`RawTable::acknowledged`].
+    /// Carries out a serial operation if this node leads, without waiting: `None` if it does not, or
+    /// if the table requires a quorum, which must be waited for ([`RawTable::serial`]). The receipt
+    /// is for [`RawTable::acknowledged`].
     ///
     /// # Errors
     ///
@@ -172,11 +200,24 @@ impl RawTable {
         &self,
         op: &SerialOp,
     ) -> Result<Option<(Option<Receipt>, Serially)>, SerialError> {
-        let size = match &op.edit {
+        let waits = self.shared.declaration().quorum.is_some();
+        if waits { Ok(None) } else { self.serially_here(op) }
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn serially_here(
+        &self,
+        op: &SerialOp,
+    ) -> Result<Option<(Option<Receipt>, Serially)>, SerialError> {
+        let edit = match &op.edit {
             Edit::Put { value, .. } | Edit::Append(value) => value.len(),
             _ => 0,
         };
-        self.check(op.key.len() + size)?;
+        let expected = match &op.expect {
+            Expect::Value(value) => value.len(),
+            _ => 0,
+        };
+        self.check(op.key.len() + edit + expected)?;
         self.check_kind(Kind::Bag, false)?;
         let part = self.part(&op.key);
         let Some((seq, reply)) = part.serve_here(op) else { return Ok(None) };
@@ -211,7 +252,9 @@ impl RawTable {
         let mut node = shell.node.lock();
         let (id, floor) = node.next_request();
         let key = key.into();
-        let request = Request { id, floor, key, expect, edit, tell_previous, copies, patience };
+        let attempt = 0;
+        let request =
+            Request { id, floor, attempt, key, expect, edit, tell_previous, copies, patience };
         shell.requests.waiting.lock().insert(id, sender);
         let effects = node.request(crate::clock::steady(), table, request);
         shell.carry_out(effects);
@@ -251,29 +294,53 @@ impl RawTable {
 }
 
 impl Shell {
+    /// Waits until so few numbers lie between the oldest request under way and the next that what
+    /// everybody remembers of them stays bounded: one that is not answered holds up the others.
+    async fn requests_are_few(&self) {
+        while self.node.lock().open_requests() >= WINDOW {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Somebody asks this node to carry out a request. The node's lock may be held.
     pub(crate) fn serve(self: &Arc<Self>, id: TableId, asker: Incarnation, request: Request) {
         let Some(table) = self.table(id) else { return };
+        let shell = Arc::clone(self);
+        if table.asks_the_program() {
+            // Its resolver may take long, and must not keep the node waiting.
+            self.runtime.spawn_blocking(move || shell.serve_now(&table, asker, request));
+        } else {
+            self.serve_now(&table, asker, request);
+        }
+    }
+
+    fn serve_now(self: &Arc<Self>, table: &Arc<SharedTable>, asker: Incarnation, request: Request) {
+        let Request { id, attempt, copies, patience, .. } = request;
         let (receipt, told, lost) = match table.serve(&request) {
-            Served::Reply(reply) => return self.reply(id, asker, request.id, reply),
+            Served::Reply(reply) => return self.reply(table.id, asker, (id, attempt), reply),
             Served::Stale => return,
             Served::Done { dot, told, lost } => {
                 let fragment = table.fragment;
                 (Receipt { origin: dot.origin, fragment, seq: dot.seq }, told, lost)
             }
         };
-        let shell = Arc::clone(self);
+        // Whoever waits for it already has the better answer.
+        if !self.requests.serving.lock().insert(id) {
+            return;
+        }
+        let (shell, table) = (Arc::clone(self), Arc::clone(table));
         self.runtime.spawn(async move {
-            let ack = request.copies.map_or(Ack::All, |copies| match copies {
+            let ack = copies.map_or(Ack::All, |copies| match copies {
                 0 | 1 => Ack::Local,
                 copies => Ack::Count(copies as usize),
             });
-            let patience = Duration::from_millis(request.patience.into());
-            let acked = acknowledged::acknowledged(&table, receipt, ack, patience).await;
+            let patience = Duration::from_millis(patience.into());
+            let acked = serially_acknowledged(&table, receipt, ack, patience).await;
             let (mut by, missing) = match acked {
                 Ok(acked) => (acked.by.to_vec(), Vec::new()),
                 Err(AckTimeout { by, missing, .. }) => (by, missing),
             };
+            shell.requests.serving.lock().remove(&id);
             // The asker is told who has it besides itself.
             let asker_name = shell.mesh.link(asker).map(|link| link.peer.name.clone());
             by.retain(|name| Some(name) != asker_name.as_ref());
@@ -282,22 +349,44 @@ impl Shell {
             }
             let dot = Some(receipt.dot());
             let done = Done { dot, told, lost, by, missing };
-            shell.reply(id, asker, request.id, Reply::Done(done));
+            shell.reply(table.id, asker, (id, attempt), Reply::Done(done));
         });
         self.mesh.schedule_flush();
     }
 
-    fn reply(self: &Arc<Self>, table: TableId, asker: Incarnation, id: RequestId, reply: Reply) {
+    fn reply(
+        self: &Arc<Self>,
+        table: TableId,
+        asker: Incarnation,
+        (id, attempt): (RequestId, u32),
+        reply: Reply,
+    ) {
         if asker == self.me.incarnation() {
             // The node's lock may be held here.
             let shell = Arc::clone(self);
-            self.runtime.spawn(async move { shell.handle(Event::Answered { id, reply }) });
+            let event = Event::Answered { id, attempt, reply };
+            self.runtime.spawn(async move { shell.handle(event) });
         } else if let Some(link) = self.mesh.link(asker) {
-            let body = SerialBody::Reply { id, reply };
+            let body = SerialBody::Reply { id, attempt, reply };
             link.send(&Message::Serial { table, body });
             self.mesh.flush_data(&link);
         }
     }
+}
+
+/// Waits for a serial write as long as `ack` says, and until a quorum has it if the table requires
+/// one: the leader may be cut off and not know it yet.
+async fn serially_acknowledged(
+    table: &SharedTable,
+    receipt: Receipt,
+    ack: Ack,
+    timeout: Duration,
+) -> Result<Acked, AckTimeout> {
+    let deadline = Instant::now() + timeout;
+    let acked = acknowledged::acknowledged(table, receipt, ack, timeout).await?;
+    let Some(quorum) = table.declaration().quorum else { return Ok(acked) };
+    let left = deadline.saturating_duration_since(Instant::now());
+    acknowledged::acknowledged(table, receipt, Ack::Count(quorum.into()), left).await
 }
 
 /// How large a value may be under a key of that length.

@@ -139,6 +139,11 @@ impl SharedTable {
         self.declaration.load_full()
     }
 
+    /// Whether a function of the program is asked when siblings are read.
+    pub(crate) fn asks_the_program(&self) -> bool {
+        self.judge.load().asks_the_program()
+    }
+
     /// How siblings are judged now.
     pub(crate) fn judge(&self) -> Arc<Judge> {
         self.judge.load_full()
@@ -234,8 +239,7 @@ impl SharedTable {
         loop {
             let mut said = prepared::prepare(|| self.records.read(key, time, |_| ()));
             let machine = self.machine.lock();
-            let (shown, same) =
-                prepared::without_asking(&mut said, || self.records.get(key, time));
+            let (shown, same) = prepared::without_asking(&mut said, || self.records.get(key, time));
             tries -= 1;
             if same || tries == 0 {
                 return (machine, shown);

@@ -70,6 +70,8 @@ pub enum Event {
     Answered {
         /// The request.
         id: RequestId,
+        /// Which of its questions is answered.
+        attempt: u32,
         /// The answer.
         reply: Reply,
     },

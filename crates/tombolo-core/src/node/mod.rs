@@ -157,8 +157,8 @@ impl<T: Tables> Node<T> {
                     peer.as_ref().is_some_and(|id| self.links.contains_key(&id.incarnation()));
                 self.dials.ended(&address, peer, linked, now);
             }
-            Event::Resumed { peer } => self.ask_again(now, peer),
-            Event::Answered { id, reply } => self.on_reply(now, id, reply),
+            Event::Resumed { peer } => self.ask_again(now, peer, None),
+            Event::Answered { id, attempt, reply } => self.on_reply(now, id, attempt, reply),
             Event::NameTaken { taken } => self.name_taken = taken,
             Event::Tick { wall } => self.on_tick(now, wall),
         }
@@ -208,7 +208,7 @@ impl<T: Tables> Node<T> {
         self.members.unlinked(peer, now);
         self.states_changed();
         self.dials.unlinked(peer, now);
-        self.ask_again(now, incarnation);
+        self.ask_again(now, incarnation, None);
         self.answering.retain(|(to, _)| *to != incarnation);
         self.finishing.retain(|(from, _)| *from != incarnation);
         for (id, state) in &mut self.tables {

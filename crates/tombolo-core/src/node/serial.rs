@@ -21,6 +21,9 @@ use alloc::vec::Vec;
 /// After how many milliseconds a request is sent again to a leader that was not ready for it.
 const AGAIN: u64 = 20;
 
+/// The longest pause between two questions: it doubles from time to time.
+const LONGEST_PAUSE: u64 = 640;
+
 /// What a node knows of who leads one of its tables.
 #[derive(Default, Debug)]
 pub(super) struct Leadership {
@@ -96,6 +99,8 @@ pub(super) struct Pending {
     doubt: Option<String>,
     /// Whether somebody who was asked before will not answer any more.
     unanswered: bool,
+    /// How long it waited before it was asked last, for a leader that was not ready.
+    pause: u64,
     /// Not to be asked again before.
     not_before: Millis,
 }
@@ -119,11 +124,17 @@ impl<T: Tables> Node<T> {
             asked: None,
             doubt: None,
             unanswered: false,
+            pause: 0,
             not_before: now,
         };
         self.pending.insert(pending.request.id.number, pending);
         self.drive_serial(now);
         core::mem::take(&mut self.effects)
+    }
+
+    /// How many numbers lie between the oldest request that has no answer and the next.
+    pub fn open_requests(&self) -> u64 {
+        self.pending.keys().next().map_or(0, |first| self.last_request + 1 - first)
     }
 
     /// Nobody waits for the request any more. It may have been carried out, or may yet be.
@@ -193,15 +204,19 @@ impl<T: Tables> Node<T> {
                 serial.wanted = true;
                 self.effects.push(Effect::Serve { table, to: from, request });
             }
-            SerialBody::Reply { id, reply } => self.on_reply(now, id, reply),
+            SerialBody::Reply { id, attempt, reply } => self.on_reply(now, id, attempt, reply),
         }
     }
 
     /// A request of this node was answered, here or elsewhere.
-    pub(super) fn on_reply(&mut self, now: Millis, id: RequestId, reply: Reply) {
+    pub(super) fn on_reply(&mut self, now: Millis, id: RequestId, attempt: u32, reply: Reply) {
         let Some(pending) = self.pending.get_mut(&id.number) else { return };
+        if attempt != pending.request.attempt && !reply.is_done() {
+            return;
+        }
         if reply == Reply::Again {
-            (pending.asked, pending.not_before) = (None, now.plus(AGAIN));
+            pending.pause = (2 * pending.pause).clamp(AGAIN, LONGEST_PAUSE);
+            (pending.asked, pending.not_before) = (None, now.plus(pending.pause));
             pending.doubt = pending.doubt.take().filter(|_| pending.unanswered);
             return;
         }
@@ -346,6 +361,7 @@ impl<T: Tables> Node<T> {
             let Some(pending) = self.pending.get_mut(&number) else { continue };
             pending.doubt = Some(name.clone());
             pending.asked = Some(leader);
+            pending.request.attempt += 1;
             let request = pending.request.clone();
             self.effects.push(if here {
                 Effect::Serve { table, to: leader, request }
@@ -356,10 +372,14 @@ impl<T: Tables> Node<T> {
         }
     }
 
-    /// The link to `peer` is gone, or something was dropped on it: what it was asked for is asked
-    /// again, of whoever leads then. A request that was carried out is known by its id.
-    pub(super) fn ask_again(&mut self, now: Millis, peer: Incarnation) {
-        for pending in self.pending.values_mut().filter(|pending| pending.asked == Some(peer)) {
+    /// The link to `peer` is gone, or something was dropped on it: what it was asked for, of one
+    /// table if only that is concerned, is asked again, of whoever leads then. A request that was
+    /// carried out is known by its id.
+    pub(super) fn ask_again(&mut self, now: Millis, peer: Incarnation, table: Option<TableId>) {
+        let concerned = |pending: &&mut Pending| {
+            pending.asked == Some(peer) && table.is_none_or(|table| table == pending.table)
+        };
+        for pending in self.pending.values_mut().filter(concerned) {
             (pending.asked, pending.not_before, pending.unanswered) = (None, now, true);
         }
     }

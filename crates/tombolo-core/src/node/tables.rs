@@ -378,7 +378,7 @@ impl<T: Tables> Node<T> {
     pub(super) fn on_attach(&mut self, now: Millis, from: Incarnation, id: TableId, seq: u64) {
         use crate::table::Arrival;
         self.on_join(now, from, id);
-        self.ask_again(now, from);
+        self.ask_again(now, from, Some(id));
         let gap = self
             .tables
             .contains_key(&id)

@@ -25,7 +25,7 @@ pub(super) struct Scan {
     /// The next bucket to walk.
     bucket: u32,
     buckets: u32,
-    /// How many requests this table had learned of when it told the asker last.
+    /// After how many of the requests that this table has learned of it goes on to tell.
     requests: u64,
     /// Keys of walked buckets that hold something the asker lacks.
     todo: Vec<Box<[u8]>>,
@@ -175,15 +175,14 @@ impl<S: Store> Table<S> {
             done,
             bucket: if lacking == 0 { buckets } else { 0 },
             buckets,
-            requests: self.serial.learned(),
+            requests: 0,
             todo: Vec::new(),
             grouped: BTreeSet::new(),
             batches_walked: purpose != Purpose::Join,
         };
         self.scans.insert(peer, scan);
         let (clock, fingerprint) = (self.clock.last(), self.origins.fingerprint());
-        let requests = self.remembered(0);
-        SyncBody::Begin(Begin { seen: changes, clock, fingerprint, lacking, requests })
+        SyncBody::Begin(Begin { seen: changes, clock, fingerprint, lacking })
     }
 
     /// The parts of what the asker left out that are not the same here. The two themselves are
@@ -257,6 +256,18 @@ impl<S: Store> Table<S> {
         let Some(scan) = self.scans.get_mut(&peer) else {
             return Answered::Nothing;
         };
+        if scan.requests < self.serial.learned() {
+            let (session, told) = (scan.session, scan.requests);
+            let (requests, next) = self.remembered(told, self.limits.chunk_bytes);
+            if let Some(scan) = self.scans.get_mut(&peer) {
+                scan.requests = next;
+            }
+            let chunk = Chunk { requests, ..Chunk::default() };
+            return match chunk.requests.is_empty() {
+                true => Answered::Walked,
+                false => Answered::Send(session, SyncBody::Chunk(chunk)),
+            };
+        }
         if !scan.todo.is_empty() {
             let session = scan.session;
             return match self.chunk(peer) {
@@ -321,9 +332,6 @@ impl<S: Store> Table<S> {
         if chunk.keys.is_empty() {
             return None;
         }
-        let told = core::mem::replace(&mut scan.requests, self.serial.learned());
-        let scan = self.scans.get(&peer)?;
-        chunk.requests = self.remembered(told);
         chunk.seen_since = self.origins.seen_vector().beyond(&scan.seen);
         Some(chunk)
     }

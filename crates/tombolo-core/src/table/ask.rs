@@ -236,9 +236,6 @@ impl<S: Store> Table<S> {
             self.on_report(peer, &seen, begin.fingerprint, now);
             let asking = self.asks.get_mut(&peer).expect("it was there above");
             asking.seen = Some(seen);
-            if asking.aim.purpose() != Purpose::Look {
-                self.learn_requests(&begin.requests);
-            }
         }
     }
 

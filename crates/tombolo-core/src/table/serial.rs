@@ -28,7 +28,6 @@ pub(super) struct Serial {
     /// The remembered requests in the order in which this node learned of them.
     learned: BTreeMap<u64, RequestId>,
     next: u64,
-    by_dot: BTreeMap<Dot, RequestId>,
     /// In which span of [`REMEMBERED`] it is now.
     span: u64,
 }
@@ -91,28 +90,24 @@ impl Serial {
         self.askers.get(&id.origin)?.done.get(&id.number)
     }
 
-    /// The request that `dot` carried out, if it is remembered.
-    pub(super) fn request_of(&self, dot: Dot) -> Option<RequestId> {
-        self.by_dot.get(&dot).copied()
-    }
-
     /// How many requests were learned of.
     pub(super) fn learned(&self) -> u64 {
         self.next
     }
 
     fn learn(&mut self, remembered: Remembered) {
-        let Remembered { id, floor, dot, told, lost } = remembered;
+        let Remembered { id, floor, dot, told, lost, old } = remembered;
         let asker = self.askers.entry(id.origin).or_default();
         asker.floor = asker.floor.max(floor);
         let kept = asker.done.split_off(&asker.floor);
         let over = core::mem::replace(&mut asker.done, kept);
         let known = id.number < asker.floor || asker.done.contains_key(&id.number);
         if !known {
-            let carried = Carried { dot, told, lost, learned: self.next, span: self.span };
+            // What was old there must not be young here, and be told back later.
+            let span = self.span.saturating_sub(old.into());
+            let carried = Carried { dot, told, lost, learned: self.next, span };
             asker.done.insert(id.number, carried);
             self.learned.insert(self.next, id);
-            self.by_dot.insert(dot, id);
             self.next += 1;
         }
         over.into_values().for_each(|carried| self.forget(&carried));
@@ -120,7 +115,6 @@ impl Serial {
 
     fn forget(&mut self, carried: &Carried) {
         self.learned.remove(&carried.learned);
-        self.by_dot.remove(&carried.dot);
     }
 
     /// Time passed: what was learned of two spans ago is forgotten.
@@ -175,7 +169,9 @@ impl<S: Store> Table<S> {
         most: usize,
         default_expires: Option<Millis>,
     ) -> Served<'_> {
-        if !self.leads() {
+        // What the asker wrote before must be here first.
+        let asker = request.id.origin;
+        if !self.leads() || asker != self.me && !self.is_current(asker) {
             return Served::Reply(Reply::Again);
         }
         let floor = self.serial.askers.get(&request.id.origin).map_or(0, |asker| asker.floor);
@@ -214,7 +210,7 @@ impl<S: Store> Table<S> {
         };
         let lost = told.as_ref().is_some_and(|told| told.len() > TOLD_BYTES);
         let kept = told.clone().filter(|_| !lost);
-        self.serial.learn(Remembered { id, floor, dot, told: kept, lost });
+        self.serial.learn(Remembered { id, floor, dot, told: kept, lost, old: false });
         let stamp = self.clock.last();
         let mark = self.current_mark();
         let written = Written { dot, stamp, mark, expires, replaces: &self.gone };
@@ -224,7 +220,8 @@ impl<S: Store> Table<S> {
     /// An op carries out a request.
     pub(super) fn note_request(&mut self, request: &RequestRef<'_>, dot: Dot) {
         let RequestRef { id, floor, told, lost } = *request;
-        self.serial.learn(Remembered { id, floor, dot, told: told.map(Arc::from), lost });
+        let told = told.map(Arc::from);
+        self.serial.learn(Remembered { id, floor, dot, told, lost, old: false });
     }
 
     /// A peer told of requests that were carried out.
@@ -234,17 +231,23 @@ impl<S: Store> Table<S> {
         }
     }
 
-    /// The requests that are remembered, of those that this node learned of after the first
-    /// `after`.
-    pub(super) fn remembered(&self, after: u64) -> Vec<Remembered> {
-        let newer = self.serial.learned.range(after..);
-        let remembered = newer.filter_map(|(_, id)| {
-            let asker = self.serial.askers.get(&id.origin)?;
-            let carried = asker.done.get(&id.number)?;
-            let Carried { dot, ref told, lost, .. } = *carried;
-            Some(Remembered { id: *id, floor: asker.floor, dot, told: told.clone(), lost })
-        });
-        remembered.collect()
+    /// The next of the remembered requests, from those on that this node learned of as the first
+    /// `after`, and after how many it goes on; up to some `most` bytes.
+    pub(super) fn remembered(&self, after: u64, most: usize) -> (Vec<Remembered>, u64) {
+        let (mut found, mut bytes, mut next) = (Vec::new(), 0, self.serial.next);
+        for (number, id) in self.serial.learned.range(after..) {
+            if bytes >= most {
+                next = *number;
+                break;
+            }
+            let Some(asker) = self.serial.askers.get(&id.origin) else { continue };
+            let Some(carried) = asker.done.get(&id.number) else { continue };
+            let Carried { dot, ref told, lost, span, .. } = *carried;
+            let (told, old) = (told.clone(), span < self.serial.span);
+            bytes += 64 + told.as_deref().map_or(0, <[u8]>::len);
+            found.push(Remembered { id: *id, floor: asker.floor, dot, told, lost, old });
+        }
+        (found, next)
     }
 
     /// How many requests are remembered, so that they are not carried out again.

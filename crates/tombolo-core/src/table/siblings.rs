@@ -55,15 +55,12 @@ pub struct Ripe {
     pub key: Box<[u8]>,
     /// Its visible values, the newest last.
     pub siblings: Vec<Entry>,
-    /// Whether all carry out one request, which two islands were asked for.
-    pub one_request: bool,
 }
 
 impl Ripe {
-    /// Whether all say the same, or one request wrote all: no conflict, and the newest can take the
-    /// place of all.
+    /// Whether all say the same: no conflict, and any of them can take the place of all.
     pub fn agree(&self) -> bool {
-        self.one_request || self.siblings.windows(2).all(|pair| pair[0].value == pair[1].value)
+        self.siblings.windows(2).all(|pair| pair[0].value == pair[1].value)
     }
 }
 
@@ -144,10 +141,7 @@ impl<S: Store> Table<S> {
             });
             let settled = siblings.iter().all(|entry| entry.mark.outcome);
             if siblings.len() > 1 && all_stable && !settled {
-                let mut requests = siblings.iter().map(|entry| self.serial.request_of(entry.dot));
-                let first = requests.next().flatten();
-                let one_request = first.is_some() && requests.all(|other| other == first);
-                found.push(Ripe { key, siblings, one_request });
+                found.push(Ripe { key, siblings });
             }
         }
         found

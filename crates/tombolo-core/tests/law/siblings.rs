@@ -107,7 +107,7 @@ proptest! {
     ) {
         let mut left = told(&history, LEFT, &turns);
         for key in left.snapshot().entries.into_keys() {
-            let ripe = Ripe { key: key.clone().into(), siblings: left.table.visible(&key, NOW), one_request: false };
+            let ripe = Ripe { key: key.clone().into(), siblings: left.table.visible(&key, NOW) };
             left.write(NOW, &key, Change::Put { value: &[value], expires: None });
             let before = left.snapshot();
             let conclusion = tombolo_core::Conclusion::Delete;

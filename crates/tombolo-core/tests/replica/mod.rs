@@ -112,8 +112,7 @@ impl Replica {
 
     /// The newest sibling of a key takes the place of all, or nothing does.
     pub fn conclude(&mut self, now: Millis, key: &[u8], keep: bool) -> Option<Op> {
-        let ripe =
-            Ripe { key: key.into(), siblings: self.table.visible(key, now), one_request: false };
+        let ripe = Ripe { key: key.into(), siblings: self.table.visible(key, now) };
         let newest = ripe.siblings.last().filter(|_| ripe.siblings.len() > 1)?;
         let value = newest.value.as_deref().filter(|_| keep);
         let conclusion = match value {

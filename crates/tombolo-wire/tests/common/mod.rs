@@ -47,7 +47,9 @@ fn told() -> impl Strategy<Value = Option<Arc<[u8]>>> {
 
 fn remembered() -> impl Strategy<Value = Remembered> {
     let told = prop_oneof![told().prop_map(|told| (told, false)), Just((None, true))];
-    (request_id(), number(), dot(), told).prop_map(|(id, floor, dot, (told, lost))| Remembered {
+    let parts = (request_id(), number(), dot(), told, any::<bool>());
+    parts.prop_map(|(id, floor, dot, (told, lost), old)| Remembered {
+        old,
         id,
         floor,
         dot,
@@ -76,11 +78,11 @@ fn request() -> impl Strategy<Value = Request> {
         any::<i64>().prop_map(Edit::Add),
         prop::num::f64::NORMAL.prop_map(Edit::AddFloat),
     ];
-    let rest = (any::<bool>(), option::of(any::<u32>()), any::<u32>());
+    let rest = (any::<bool>(), option::of(any::<u32>()), any::<u32>(), any::<u32>());
     (request_id(), number(), bytes(), expect, edit, rest).prop_map(
-        |(id, floor, key, expect, edit, (tell_previous, copies, patience))| {
+        |(id, floor, key, expect, edit, (tell_previous, copies, patience, attempt))| {
             let key = key.into();
-            Request { id, floor, key, expect, edit, tell_previous, copies, patience }
+            Request { id, floor, attempt, key, expect, edit, tell_previous, copies, patience }
         },
     )
 }
@@ -115,7 +117,11 @@ fn serial_body() -> impl Strategy<Value = SerialBody> {
         number().prop_map(|grant| SerialBody::Refuse { grant }),
         number().prop_map(|grant| SerialBody::Return { grant }),
         request().prop_map(SerialBody::Request),
-        (request_id(), reply()).prop_map(|(id, reply)| SerialBody::Reply { id, reply }),
+        (request_id(), any::<u32>(), reply()).prop_map(|(id, attempt, reply)| SerialBody::Reply {
+            id,
+            attempt,
+            reply
+        }),
     ]
 }
 
@@ -260,16 +266,8 @@ fn ask() -> impl Strategy<Value = Ask> {
 /// Unlike in a vector, an origin may have reached nothing.
 fn begin() -> impl Strategy<Value = Begin> {
     let seen = btree_map(incarnation(), prop_oneof![Just(0), number()], 0..8);
-    let requests = vec(remembered(), 0..3);
-    (seen, number().prop_map(Stamp), any::<u64>(), number(), requests).prop_map(
-        |(seen, clock, fingerprint, lacking, requests)| Begin {
-            seen,
-            clock,
-            fingerprint,
-            lacking,
-            requests,
-        },
-    )
+    (seen, number().prop_map(Stamp), any::<u64>(), number())
+        .prop_map(|(seen, clock, fingerprint, lacking)| Begin { seen, clock, fingerprint, lacking })
 }
 
 fn sync_body() -> impl Strategy<Value = SyncBody> {

@@ -271,7 +271,8 @@ where
                 Some(held) => Expect::Value(held[..].into()),
             };
             let op = SerialOp { key: key.clone(), expect, edit, tell_previous: false };
-            match self.serially(op).await?.1 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.raw.serial(op, self.ack, left).await?.1 {
                 Serially::Done(_) => return Ok((new, !same)),
                 Serially::Unmet(now) => holds = now,
             }
