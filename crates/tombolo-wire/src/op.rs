@@ -101,7 +101,7 @@ pub fn encode_op(out: &mut Vec<u8>, table: TableId, op: &OpRef<'_>) {
     let mut head = [0; LENGTH_BYTES + HEAD];
     head[0..4].copy_from_slice(&length_of(length));
     head[4] = OP;
-    head[5] = flags_of(entry) | u8::from(op.request.is_some()) * REQUEST;
+    head[5] = flags_of(entry) | (u8::from(op.request.is_some()) * REQUEST);
     head[6..10].copy_from_slice(&(op.replaces.len() as u32).to_le_bytes());
     head[10..14].copy_from_slice(&(op.key.len() as u32).to_le_bytes());
     head[14..22].copy_from_slice(&table.0.to_le_bytes());

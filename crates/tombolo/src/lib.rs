@@ -105,7 +105,7 @@ pub use tombolo_core::{
     AlterError, Declaration, DeclarationError, DeclarationMismatch, DeclareError, HoldError, Kind,
     MemberState, Merge, OwnerDown, Policy, UnknownWord, Versioned,
 };
-pub use tombolo_core::{Edit, Expect, Expiry, Millis, Refused};
+pub use tombolo_core::{Edit, Expect, Expiry, INTEGER, Millis, Refused};
 pub use tombolo_discovery as discovery;
 pub use typed::{
     Bag, BagKeys, Compared, DecodeError, EncodeError, Insert, InsertError, Iter, Range, RangeError,

@@ -23,6 +23,9 @@ const REMEMBERED: usize = 4 << 20;
 /// What a remembered batch, and each key of it, takes besides the bytes of the key.
 const OVERHEAD: usize = 64;
 
+/// A key that a batch wrote, and the dots that it superseded there.
+type KeyWrite = (Arc<[u8]>, Box<[Dot]>);
+
 /// A batch, as it is remembered.
 pub(super) struct Batch {
     /// Its first write. The others follow it without a hole.
@@ -30,7 +33,7 @@ pub(super) struct Batch {
     /// How many writes it has.
     pub(super) count: u64,
     /// The keys that it wrote, each once, with the dots that it superseded there.
-    pub(super) keys: Box<[(Arc<[u8]>, Box<[Dot]>)]>,
+    pub(super) keys: Box<[KeyWrite]>,
 }
 
 impl Batch {
@@ -39,7 +42,7 @@ impl Batch {
     }
 
     fn bytes(&self) -> usize {
-        let of_key = |(key, replaces): &(Arc<[u8]>, Box<[Dot]>)| {
+        let of_key = |(key, replaces): &KeyWrite| {
             OVERHEAD + key.len() + size_of::<Dot>() * replaces.len()
         };
         OVERHEAD + self.keys.iter().map(of_key).sum::<usize>()

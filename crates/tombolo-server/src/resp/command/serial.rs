@@ -151,6 +151,15 @@ impl From<SerialError> for Failure {
         use tombolo::Refused;
         let code = match &error {
             SerialError::Write(error) => return (*error).into(),
+            SerialError::Refused(Refused::NotANumber(tombolo::INTEGER)) => {
+                return Failure::NotInteger;
+            }
+            SerialError::Refused(Refused::NotANumber(_)) => {
+                return Failure::other("ERR value is not a valid float");
+            }
+            SerialError::Refused(Refused::OutOfRange) => {
+                return Failure::other("ERR increment or decrement would overflow");
+            }
             SerialError::Refused(Refused::Quorum { .. }) => "NOREPLICAS",
             SerialError::NoLeader => "TRYAGAIN",
             SerialError::Uncertain { .. } | SerialError::Lost => "UNCERTAIN",
