@@ -1,7 +1,7 @@
 //! How much several fragments bring to threads that write at the same time.
 //!
 //! ```text
-//! cargo run --release --example fragments
+//! cargo run --release --example fragments [WRITES OF EACH THREAD]
 //! ```
 //!
 //! Two nodes in one process; two threads write to one of them as fast as they can, first to a table
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use tombolo::{Ack, Declaration, Node, RawTable};
 
 const THREADS: u32 = 2;
-const WRITES: u32 = 300_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let writes = std::env::args().nth(1).map_or(Ok(300_000), |writes| writes.parse())?;
     let any = "127.0.0.1:0".parse()?;
     let a = Node::builder().name("a").listen(any).start().await?;
     let b = Node::builder().name("b").listen(any).join([a.status().address]).start().await?;
@@ -25,8 +25,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let name = format!("of-{fragments}");
             let declaration = Declaration { fragments, ..Declaration::default() };
             let table = a.create_table(&name, declaration).await?;
-            let took = write(&table).await?;
-            let each = took.as_nanos() / u128::from(THREADS * WRITES);
+            let took = write(&table, writes).await?;
+            let each = took.as_nanos() / u128::from(THREADS * writes);
             println!("round {round}, {fragments} fragments: {each} ns a write");
         }
     }
@@ -36,13 +36,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Lets all threads write at the same time, and waits until the other node has everything.
-async fn write(table: &RawTable) -> Result<Duration, Box<dyn Error>> {
+async fn write(table: &RawTable, writes: u32) -> Result<Duration, Box<dyn Error>> {
     let start = Instant::now();
     let threads: Vec<_> = (0..THREADS)
         .map(|thread| {
             let table = table.clone();
             std::thread::spawn(move || {
-                for number in 0..WRITES {
+                for number in 0..writes {
                     let key = format!("{thread}:{}", number % 50_000);
                     table.put(key.as_bytes(), b"a value of some bytes", None)?;
                 }

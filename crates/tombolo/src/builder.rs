@@ -14,6 +14,7 @@ use crate::shell::{Parts, Registry, Shell, StopReason, Surroundings};
 use crate::snapshot::{Found, Keeper};
 use crate::swim::{self, Swim};
 use crate::throttle::Throttle;
+use crate::typed::Codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
@@ -201,7 +202,8 @@ impl NodeBuilder {
     /// on every node: one that has none shows the newest value and raises an alarm.
     #[must_use]
     pub fn resolver(self, name: &str, resolver: impl Resolver) -> Self {
-        self.functions.add_resolver(name, Arc::new(resolver));
+        let resolver: Arc<dyn Resolver> = Arc::new(resolver);
+        self.functions.add_resolver(name, Box::new(move |_| Arc::clone(&resolver)));
         self
     }
 
@@ -218,17 +220,23 @@ impl NodeBuilder {
         K: DeserializeOwned,
         V: Serialize + DeserializeOwned,
     {
-        self.resolver(name, move |key: &[u8], siblings: &[Sibling<'_>]| {
-            let values = siblings.iter().map(|one| postcard::from_bytes(one.value));
-            let (Ok(key), Ok(values)) = (postcard::from_bytes(key), values.collect()) else {
-                return Resolution::KeepBoth;
-            };
-            match resolve(&key, values).map(|value| postcard::to_stdvec(&value)) {
-                None => Resolution::Delete,
-                Some(Ok(value)) => Resolution::Value(value),
-                Some(Err(_)) => Resolution::KeepBoth,
-            }
-        })
+        let resolve = Arc::new(resolve);
+        let of_table = move |codec: &Codec| -> Arc<dyn Resolver> {
+            let (resolve, codec) = (Arc::clone(&resolve), codec.clone());
+            Arc::new(move |key: &[u8], siblings: &[Sibling<'_>]| {
+                let values = siblings.iter().map(|one| codec.decode_value(one.value));
+                let (Ok(key), Ok(values)) = (codec.decode_key(key), values.collect()) else {
+                    return Resolution::KeepBoth;
+                };
+                match resolve(&key, values).map(|value| codec.value(&value)) {
+                    None => Resolution::Delete,
+                    Some(Ok(value)) => Resolution::Value(value),
+                    Some(Err(_)) => Resolution::KeepBoth,
+                }
+            })
+        };
+        self.functions.add_resolver(name, Box::new(of_table));
+        self
     }
 
     /// Registers what says which version a value is, for the tables that are declared

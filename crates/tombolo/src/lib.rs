@@ -1,37 +1,5 @@
-//! Replicated in-memory tables: every record is on every node, reads are local, every write goes
-//! to all, and when a network split ends the islands join again without losing a write, bringing
-//! back a delete, or stopping the writers.
-//!
-//! ```
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use tombolo::Node;
-//!
-//! // Two nodes of one cluster; in real life they run on two machines.
-//! let a = Node::builder().name("a").listen("127.0.0.1:0".parse()?).start().await?;
-//! let join = [a.status().address];
-//! let b = Node::builder().name("b").listen("127.0.0.1:0".parse()?).join(join).start().await?;
-//!
-//! let online = a.table::<String, u32>("online").await?;
-//! online.insert("ada", &3).await?; // resolves when b has it
-//! assert_eq!(b.table::<String, u32>("online").await?.get("ada")?, Some(3));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # What is promised
-//!
-//! - A read takes no lock, waits for nobody and asks no other node.
-//! - A write that resolved with [`Ack::All`] is on every node that was linked when it was made and
-//!   whose link has not broken since. It is not lost while one node lives that acknowledged it.
-//! - Of two concurrent writes of a key the later one by hybrid logical clock stays, deletes
-//!   included; a write that saw another always comes after it, whatever the clocks say.
-//! - A deleted record does not come back, however long a node was away.
-//! - Nodes that have seen the same writes have equal tables, and [`Table::fingerprint`] shows it.
-//! - Who has seen one record of a [batch](Table::batch) sees the others as well, on every node.
-//!
-//! What is not promised: that a read sees a write that another node has not acknowledged yet, or
-//! that anything survives the death of all nodes but what [`NodeBuilder::snapshots`] has written.
+#![doc = include_str!("front.md")]
+#![deny(missing_docs)]
 
 mod acknowledged;
 mod backup;

@@ -1,6 +1,7 @@
 //! What users say about conflicts: resolvers, and which of two values is the later version.
 
 use crate::tasks::Tasks;
+use crate::typed::Codec;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,17 +13,20 @@ pub use tombolo_core::{Resolution, Resolver, Sibling};
 /// Says which version a value is; none if it cannot be told.
 pub(crate) type Versioner = Arc<dyn Fn(&[u8]) -> Option<Version> + Send + Sync>;
 
+/// Makes the resolver of a table: one for typed values has to know how the table writes them.
+pub(crate) type ResolverFor = Box<dyn Fn(&Codec) -> Arc<dyn Resolver> + Send + Sync>;
+
 /// The functions that the program registered, by name.
 #[derive(Default)]
 pub(crate) struct Functions {
     /// Those that are being called.
     pub(crate) tasks: Arc<Tasks>,
-    resolvers: RwLock<BTreeMap<String, Arc<dyn Resolver>>>,
+    resolvers: RwLock<BTreeMap<String, ResolverFor>>,
     versioners: RwLock<BTreeMap<String, Versioner>>,
 }
 
 impl Functions {
-    pub(crate) fn add_resolver(&self, name: &str, resolver: Arc<dyn Resolver>) {
+    pub(crate) fn add_resolver(&self, name: &str, resolver: ResolverFor) {
         self.resolvers.write().insert(name.to_owned(), resolver);
     }
 
@@ -30,8 +34,8 @@ impl Functions {
         self.versioners.write().insert(name.to_owned(), versioner);
     }
 
-    pub(crate) fn resolver(&self, name: &str) -> Option<Arc<dyn Resolver>> {
-        self.resolvers.read().get(name).cloned()
+    pub(crate) fn resolver(&self, name: &str, table: &Codec) -> Option<Arc<dyn Resolver>> {
+        self.resolvers.read().get(name).map(|make| make(table))
     }
 
     pub(crate) fn versioner(&self, name: &str) -> Option<Versioner> {

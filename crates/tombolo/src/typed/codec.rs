@@ -21,8 +21,12 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
+    pub(crate) fn new(table: &str, kind: Kind) -> Codec {
+        Codec { table: table.into(), ordered: kind == Kind::OrderedSet }
+    }
+
     pub(crate) fn of(raw: &RawTable) -> Codec {
-        Codec { table: raw.name().into(), ordered: raw.kind() == Kind::OrderedSet }
+        Codec::new(raw.name(), raw.kind())
     }
 
     pub(crate) fn is_ordered(&self) -> bool {

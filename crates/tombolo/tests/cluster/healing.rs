@@ -445,6 +445,39 @@ async fn typed_tables_give_functions_for_versions_and_conflicts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn typed_resolvers_read_the_keys_of_either_kind() {
+    type Seat = (String, i32);
+    let describe = |name: &str| {
+        let sum = |(room, number): &Seat, values: Vec<i32>| {
+            assert_eq!(room, "hall", "it was given another key");
+            Some(values.iter().sum::<i32>() + number)
+        };
+        builder(name).resolver_of("sum", sum)
+    };
+    let one = describe("n1").start().await.unwrap();
+    let two = describe("n2").join([one.status().address]).start().await.unwrap();
+    let nodes = [one, two];
+    let mut tables = Vec::new();
+    for (name, kind) in [("set", Kind::Set), ("ordered", Kind::OrderedSet)] {
+        for node in &nodes {
+            let declaration = Declaration { kind, ..declared("resolve(sum)") };
+            tables.push(node.table_with::<Seat, i32>(name, declaration).await.unwrap());
+        }
+    }
+    cut(&nodes).await;
+    let key = ("hall".to_owned(), -300);
+    for (table, value) in tables.iter().zip([1, 20, 1, 20]) {
+        table.insert(&key, &value).await.unwrap();
+    }
+    nodes.iter().for_each(Node::heal);
+    until("both kinds are resolved", || {
+        tables.iter().all(|table| table.get(&key).unwrap() == Some(-279))
+    })
+    .await;
+    assert!(tables.iter().all(|table| table.raw().undecided(9).is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rehearsal_shows_what_a_heal_will_do_before_anything_crosses() {
     let (nodes, tables) = split(&declared("newest")).await;
     write(&tables[0], b"one", b"1").await;
