@@ -2,7 +2,8 @@
 //!
 //! A link between two nodes has two lanes, each of them first-in first-out, with no order between
 //! the lanes. The *data* lane carries [`Message::Declare`], [`Message::Attach`], ops,
-//! [`Message::Ack`], [`Message::Sync`], [`Message::Apart`] and [`Message::Serial`]; the *control* lane carries what must
+//! [`Message::Ack`], [`Message::Sync`], [`Message::Apart`] and [`Message::Serial`]; the *control*
+//! lane carries what must
 //! not wait behind them: [`Message::Members`], [`Message::Report`] and [`Message::Swim`].
 //!
 //! Requests and replies ([`SerialBody`]) keep their place among the ops, so that a request comes

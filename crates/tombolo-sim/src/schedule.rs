@@ -95,7 +95,7 @@ impl<S: Store + Default> World<S> {
             return self.some_snapshot(process);
         }
         match self.rng.below(1000) {
-            0..20 if self.config.serial => self.some_request(process),
+            0..90 if self.config.serial => self.some_request(process),
             0..190 => self.some_write(process),
             190..570 => self.some_delivery(),
             570..690 => self.some_answer(),

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | 0 | 4 | length of what follows |
 //! | 4 | 1 | kind, 1 |
-//! | 5 | 1 | flags: bit 0 it has a value, bit 1 it expires, bit 2 it is an outcome, bit 3 it carries out a request |
+//! | 5 | 1 | flags: bit 0 has a value, 1 expires, 2 is an outcome, 3 carries out a request |
 //! | 6 | 4 | number of dots that it replaces, `r` |
 //! | 10 | 4 | length of the key, `k` |
 //! | 14 | 8 | table |

@@ -177,7 +177,7 @@ impl RawTable {
         let (under_way, mut answer) = self.send_request(op, ack, deadline);
         let reply = tokio::select! {
             biased;
-            reply = tokio::time::timeout_at(deadline, &mut answer) => reply.ok().and_then(Result::ok),
+            came = tokio::time::timeout_at(deadline, &mut answer) => came.ok().and_then(Result::ok),
             () = shell.running.cancelled() => None,
         };
         let (reply, asked) = under_way.end(reply, &mut answer);
@@ -188,7 +188,8 @@ impl RawTable {
         self.outcome(reply, fragment, ack, deadline).await
     }
 
-    /// Carries out a serial operation if this node leads, without waiting: `None` if it does not, or
+    /// Carries out a serial operation if this node leads, without waiting: `None` if it does not,
+    /// or
     /// if the table requires a quorum, which must be waited for ([`RawTable::serial`]). The receipt
     /// is for [`RawTable::acknowledged`].
     ///

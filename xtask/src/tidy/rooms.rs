@@ -190,7 +190,8 @@ mod tests {
     fn a_room_does_not_use_those_to_its_right() {
         let expected = |line| {
             [format!(
-                "{SOURCE}clock/dot.rs:{line}: the room `clock` uses `store`. It may use id, fragment, time."
+                "{SOURCE}clock/dot.rs:{line}: the room `clock` uses `store`. It may use id, \
+                 fragment, time."
             )]
         };
         assert_eq!(check_at("clock/dot.rs", "\nuse crate::store::Store;"), expected(2));

@@ -99,8 +99,8 @@ pub enum Effect {
         /// What to say.
         message: Message,
     },
-    /// Under the table's lock: [`Table::attach`](crate::Table::attach) `to`, send it the [`Message::Attach`] with that
-    /// number, and from then on every op of the table.
+    /// Under the table's lock: [`Table::attach`](crate::Table::attach) `to`, send it the
+    /// [`Message::Attach`] with that number, and from then on every op of the table.
     Attach {
         /// The table.
         table: TableId,
@@ -117,8 +117,8 @@ pub enum Effect {
         /// The table.
         table: TableId,
     },
-    /// The table is declared so from here on: [`Table::adopt`](crate::Table::adopt) it. What was sent before told the
-    /// peers, so they know the epoch of whatever is written from here on.
+    /// The table is declared so from here on: [`Table::adopt`](crate::Table::adopt) it. What was
+    /// sent before told the peers, so they know the epoch of whatever is written from here on.
     Adopt {
         /// The table.
         table: TableId,
@@ -127,8 +127,10 @@ pub enum Effect {
         /// What it was before.
         epochs: Epochs,
     },
-    /// Some keys of the table hold siblings: the ripe ones ([`Table::ripe`](crate::Table::ripe)) are to be judged by
-    /// the policy. Whoever leads writes the outcome ([`Table::conclude`](crate::Table::conclude)); where the policy does
+    /// Some keys of the table hold siblings: the ripe ones ([`Table::ripe`](crate::Table::ripe))
+    /// are to be judged by
+    /// the policy. Whoever leads writes the outcome ([`Table::conclude`](crate::Table::conclude));
+    /// where the policy does
     /// not decide, every node raises the alarm ([`Table::alarm`](crate::Table::alarm)).
     Judge {
         /// The table.
@@ -136,15 +138,18 @@ pub enum Effect {
         /// Whether this node writes outcomes.
         leads: bool,
     },
-    /// This island's word counts for these keys: [`Table::overrule`](crate::Table::overrule) what another did alone.
+    /// This island's word counts for these keys: [`Table::overrule`](crate::Table::overrule) what
+    /// another did alone.
     Overrule {
         /// The table.
         table: TableId,
         /// What it did.
         lone: Vec<Lone>,
     },
-    /// Have the table [`Table::serve`](crate::Table::serve) a request, wait for as many nodes as it asks for, and tell
-    /// the asker: a peer by [`SerialBody::Reply`](crate::SerialBody::Reply), this node by [`Event::Answered`].
+    /// Have the table [`Table::serve`](crate::Table::serve) a request, wait for as many nodes as it
+    /// asks for, and tell
+    /// the asker: a peer by [`SerialBody::Reply`](crate::SerialBody::Reply), this node by
+    /// [`Event::Answered`].
     Serve {
         /// The table.
         table: TableId,

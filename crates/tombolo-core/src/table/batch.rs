@@ -42,9 +42,8 @@ impl Batch {
     }
 
     fn bytes(&self) -> usize {
-        let of_key = |(key, replaces): &KeyWrite| {
-            OVERHEAD + key.len() + size_of::<Dot>() * replaces.len()
-        };
+        let of_key =
+            |(key, replaces): &KeyWrite| OVERHEAD + key.len() + size_of::<Dot>() * replaces.len();
         OVERHEAD + self.keys.iter().map(of_key).sum::<usize>()
     }
 }

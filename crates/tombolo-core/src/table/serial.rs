@@ -157,8 +157,8 @@ impl<S: Store> Table<S> {
         if members < required { Err(Refused::Quorum { members, required }) } else { Ok(()) }
     }
 
-    /// Carries out a request, if this node leads. `shown` is what readers see of the key: the policy
-    /// is not known here. A value may have `most` bytes.
+    /// Carries out a request, if this node leads. `shown` is what readers see of the key: the
+    /// policy is not known here. A value may have `most` bytes.
     ///
     /// The write must be sent to every contact, like any other.
     pub fn serve(

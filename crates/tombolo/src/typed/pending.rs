@@ -205,8 +205,8 @@ impl<T> Future for Insert<T> {
     }
 }
 
-/// A write of what was `encoded`, made by `apply` in one go when it is the writer's turn: it is given when values expire, and
-/// returns what it wrote last. `done` makes the result of it.
+/// A write of what was `encoded`, made by `apply` in one go when it is the writer's turn: it is
+/// given when values expire, and returns what it wrote last. `done` makes the result of it.
 pub(super) fn write<E, R, T>(
     raw: &RawTable,
     options: Options,

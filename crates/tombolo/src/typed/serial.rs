@@ -43,8 +43,10 @@ pub enum Compared<V> {
 /// leader itself they cost what an insert costs.
 ///
 /// In one sentence: within one island each is carried out at most once, and none sees a state that
-/// another is about to change; across a split both islands may carry out theirs, and the join merges
-/// the results like any concurrent writes. Plain writes do not ask the leader. A table declared with
+/// another is about to change; across a split both islands may carry out theirs, and the join
+/// merges
+/// the results like any concurrent writes. Plain writes do not ask the leader. A table declared
+/// with
 /// [`Declaration::require_quorum`](crate::Declaration::require_quorum) refuses them in islands that
 /// are too small.
 ///
@@ -125,7 +127,8 @@ where
         Ok(self.serially(op).await?.0)
     }
 
-    /// Writes `new`, or deletes the key if that is none, if the key holds exactly `expected`. Values
+    /// Writes `new`, or deletes the key if that is none, if the key holds exactly `expected`.
+    /// Values
     /// are compared by their bytes, so a type must have one way to be written: no hash maps in it.
     ///
     /// # Errors
