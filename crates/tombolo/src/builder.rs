@@ -9,11 +9,12 @@ use crate::mesh::Mesh;
 use crate::mesh::accept;
 use crate::mesh::handshake::Local;
 use crate::node::{Inner, Node};
-use crate::resolve::{Functions, Resolution, Resolver, Sibling, Version};
+use crate::resolve::{Functions, Resolver, Version, of_types};
 use crate::shell::{Parts, Registry, Shell, StopReason, Surroundings};
 use crate::snapshot::{Found, Keeper};
 use crate::swim::{self, Swim};
 use crate::throttle::Throttle;
+use crate::typed::decode_ordered_key;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
@@ -201,7 +202,8 @@ impl NodeBuilder {
     /// on every node: one that has none shows the newest value and raises an alarm.
     #[must_use]
     pub fn resolver(self, name: &str, resolver: impl Resolver) -> Self {
-        self.functions.add_resolver(name, Arc::new(resolver));
+        let resolver: Arc<dyn Resolver> = Arc::new(resolver);
+        self.functions.add_resolver(name, Arc::clone(&resolver), resolver);
         self
     }
 
@@ -218,17 +220,11 @@ impl NodeBuilder {
         K: DeserializeOwned,
         V: Serialize + DeserializeOwned,
     {
-        self.resolver(name, move |key: &[u8], siblings: &[Sibling<'_>]| {
-            let values = siblings.iter().map(|one| postcard::from_bytes(one.value));
-            let (Ok(key), Ok(values)) = (postcard::from_bytes(key), values.collect()) else {
-                return Resolution::KeepBoth;
-            };
-            match resolve(&key, values).map(|value| postcard::to_stdvec(&value)) {
-                None => Resolution::Delete,
-                Some(Ok(value)) => Resolution::Value(value),
-                Some(Err(_)) => Resolution::KeepBoth,
-            }
-        })
+        let resolve = Arc::new(resolve);
+        let sets = of_types(Arc::clone(&resolve), |key| postcard::from_bytes(key).ok());
+        let ordered = of_types(resolve, |key| decode_ordered_key(key).ok());
+        self.functions.add_resolver(name, sets, ordered);
+        self
     }
 
     /// Registers what says which version a value is, for the tables that are declared

@@ -6,7 +6,7 @@ use crate::prepared;
 use crate::resolve::{Functions, Resolution, Resolver, Sibling, Version, Versioner};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use tombolo_core::{EntryRef, Millis, Policy};
+use tombolo_core::{Declaration, EntryRef, Kind, Millis, Policy};
 use tombolo_store::{Shown, View};
 
 /// For how many milliseconds readers do without a resolver that panicked.
@@ -19,6 +19,7 @@ const STUCK: u64 = 100;
 /// A policy as it judges siblings.
 pub(crate) struct Judge {
     table: String,
+    kind: Kind,
     policy: Policy,
     functions: Arc<Functions>,
     /// How the policy finds the version of a value, if it compares versions.
@@ -46,13 +47,19 @@ pub(crate) enum Verdict {
 }
 
 impl Judge {
-    pub(crate) fn new(table: &str, policy: &Policy, functions: &Arc<Functions>) -> Judge {
+    pub(crate) fn new(
+        table: &str,
+        declaration: &Declaration,
+        functions: &Arc<Functions>,
+    ) -> Judge {
+        let policy = &declaration.policy;
         let versions = policy.field().map(|field| match Path::parse(field) {
             Ok(path) => Versions::Path(path),
             Err(_) => Versions::Named(field.to_owned()),
         });
         Judge {
             table: table.to_owned(),
+            kind: declaration.kind,
             policy: policy.clone(),
             functions: Arc::clone(functions),
             versions,
@@ -63,7 +70,7 @@ impl Judge {
     /// The resolver, if the policy names one that the program registered.
     pub(crate) fn resolver(&self) -> Option<Arc<dyn Resolver>> {
         match &self.policy {
-            Policy::Resolve(name) => self.functions.resolver(name),
+            Policy::Resolve(name) => self.functions.resolver(name, self.kind),
             _ => None,
         }
     }
@@ -142,7 +149,7 @@ impl Judge {
 
     /// What the resolver says, if it says the same twice.
     fn resolved(&self, name: &str, key: &[u8], siblings: &[EntryRef<'_>]) -> Verdict {
-        let Some(resolver) = self.functions.resolver(name) else {
+        let Some(resolver) = self.functions.resolver(name, self.kind) else {
             return Verdict::Undecided(format!(
                 "no resolver {name:?} is registered on this node; register it with the builder"
             ));

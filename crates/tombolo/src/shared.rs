@@ -105,7 +105,7 @@ impl SharedTable {
         mesh: Arc<Mesh>,
         functions: Arc<Functions>,
     ) -> SharedTable {
-        let judge = Arc::new(Judge::new(name, &declaration.policy, &functions));
+        let judge = Arc::new(Judge::new(name, declaration, &functions));
         records.set_view(Arc::clone(&judge) as _);
         let table_of = table.me();
         let machine =
@@ -151,7 +151,7 @@ impl SharedTable {
 
     /// The table is declared so from now on.
     pub(crate) fn adopt(&self, declaration: &Declaration, epochs: Epochs) {
-        let judge = Arc::new(Judge::new(&self.name, &declaration.policy, &self.functions));
+        let judge = Arc::new(Judge::new(&self.name, declaration, &self.functions));
         let mut machine = self.machine.lock();
         machine.table.adopt(declaration, epochs);
         self.declaration.store(Arc::new(declaration.clone()));

@@ -23,6 +23,7 @@ pub use write::Replaced;
 use crate::acknowledged::Ack;
 use crate::raw::RawTable;
 pub(crate) use codec::Codec;
+pub(crate) use key::decode as decode_ordered_key;
 use pending::Options;
 use std::marker::PhantomData;
 use std::time::Duration;

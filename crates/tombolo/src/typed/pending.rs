@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
+use tokio::time::{Instant, timeout};
 
 /// What a write is told besides what to write.
 #[derive(Clone, Copy)]
@@ -114,8 +115,9 @@ impl<T> Write<T> {
         self.with(|options| options.ack = ack)
     }
 
-    /// Waits for at most so long. When the time is over the write stays made, and the error says
-    /// who has it. Once it was polled it is too late to say so.
+    /// Waits for at most so long, for a paused table and for the nodes together. When the time is
+    /// over the error says whether the write was made, and then who has it: it stays made. Once it
+    /// was polled it is too late to say so.
     pub fn timeout(self, timeout: Duration) -> Write<T> {
         self.with(|options| options.timeout = timeout)
     }
@@ -222,8 +224,14 @@ where
     Write::new(options, move |options| async move {
         let encoded = encoded?;
         let apply = || apply(&raw, &encoded, options.expires());
-        let (writes, result) = raw.in_turn(apply).await?;
-        let acked = raw.all_acknowledged(&writes, options.ack, options.timeout).await?;
+        let begun = Instant::now();
+        let Ok(made) = timeout(options.timeout, raw.in_turn(apply)).await else {
+            let ready = raw.is_writable();
+            return Err(if ready { WriteError::Paused } else { WriteError::NotReady }.into());
+        };
+        let (writes, result) = made?;
+        let left = options.timeout.saturating_sub(begun.elapsed());
+        let acked = raw.all_acknowledged(&writes, options.ack, left).await?;
         Ok(done(acked, result))
     })
 }

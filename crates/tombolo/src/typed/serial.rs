@@ -252,7 +252,7 @@ where
         mut change: impl FnMut(Option<V>) -> Option<V>,
         lazy: bool,
     ) -> Result<(Option<V>, bool), UpdateError> {
-        let deadline = Instant::now() + self.timeout;
+        let begun = Instant::now();
         let mut holds: Option<Arc<[u8]>> =
             self.raw.read(&key, |record| record.map(|record| record.value.into()));
         loop {
@@ -276,7 +276,7 @@ where
                 Serially::Done(_) => return Ok((new, !same)),
                 Serially::Unmet(now) => holds = now,
             }
-            if Instant::now() >= deadline {
+            if begun.elapsed() >= self.timeout {
                 return Err(UpdateError::Contended);
             }
         }
