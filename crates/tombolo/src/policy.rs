@@ -47,11 +47,7 @@ pub(crate) enum Verdict {
 }
 
 impl Judge {
-    pub(crate) fn new(
-        table: &str,
-        declaration: &Declaration,
-        functions: &Arc<Functions>,
-    ) -> Judge {
+    pub(crate) fn new(table: &str, declaration: &Declaration, functions: &Arc<Functions>) -> Judge {
         let policy = &declaration.policy;
         let versions = policy.field().map(|field| match Path::parse(field) {
             Ok(path) => Versions::Path(path),

@@ -2,13 +2,18 @@
 //! asked of real nodes.
 
 mod counters;
+mod deciding;
 mod deletes;
+mod discovering;
 mod freezing;
 mod joining;
+mod leading;
+mod mapping;
 mod order;
 mod owners;
 mod partial;
 mod registers;
+mod requests;
 mod returns;
 mod strategies;
 mod waiting;
