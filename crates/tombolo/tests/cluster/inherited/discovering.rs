@@ -105,10 +105,10 @@ async fn a_registry_that_fails_at_first_is_prepared_and_asked_again_until_it_ans
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_appear_as_the_registry_names_them_and_stay_when_it_forgets_them() {
-    let registry = Registry::says(Ok(Vec::new()));
+    let (registry, another) = (Registry::says(Ok(Vec::new())), Registry::says(Ok(Vec::new())));
     let mut nodes = Vec::new();
-    for name in ["n1", "n2", "n3"] {
-        nodes.push(finding(name, &registry).start().await.unwrap());
+    for (name, registry) in [("n1", &registry), ("n2", &registry), ("n3", &another)] {
+        nodes.push(finding(name, registry).start().await.unwrap());
     }
     nodes[0].wait_for_ready(PATIENCE).await.unwrap();
     assert_eq!(phase(&nodes[0]), DiscoveryPhase::StartUp, "it has found nobody yet");
@@ -117,12 +117,13 @@ async fn nodes_appear_as_the_registry_names_them_and_stay_when_it_forgets_them()
     whole(&nodes[..2]).await;
     let table = tables(&nodes[..2], "t").await;
     write(&table[0], "k", "v").await;
-    registry.say(Ok(addresses(&[&nodes[2], &nodes[0]])));
+    another.say(Ok(addresses(&[&nodes[2], &nodes[0]])));
     whole(&nodes).await;
     let shared = tables(&nodes, "t").await;
     assert_read(&shared, "k", Some("v"));
     // Forgetting a node cuts nobody off.
     registry.say(Ok(addresses(&[&nodes[0]])));
+    another.say(Ok(addresses(&[&nodes[0]])));
     until("all heard that", || {
         let known = addresses(&[&nodes[0]]);
         nodes.iter().all(|node| node.status().discovery.addresses == known)
