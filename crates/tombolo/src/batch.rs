@@ -9,6 +9,7 @@ use std::borrow::Borrow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::time::{Instant, timeout};
 use tombolo_core::{Change as CoreChange, Kind, Millis};
 use tombolo_wire::{MAX_BATCH_BYTES, MAX_BATCH_WRITES};
 
@@ -343,16 +344,23 @@ impl<K: Serialize, V: Serialize> Batch<K, V> {
     /// [`BatchWriteError`] says for each case whether it was written.
     pub async fn write(self) -> Result<Acked, BatchWriteError> {
         let table = self.raw.table.clone();
-        table.writable().await.map_err(BatchError::from)?;
-        let receipt = loop {
-            let _turn = table.unpaused().await.map_err(BatchError::from)?;
-            match self.raw.clone().write() {
-                Err(BatchError::Write(WriteError::Paused)) => {}
-                done => break done?,
+        let begun = Instant::now();
+        let in_turn = async {
+            table.writable().await?;
+            loop {
+                let _turn = table.unpaused().await?;
+                match self.raw.clone().write() {
+                    Err(BatchError::Write(WriteError::Paused)) => {}
+                    done => return done,
+                }
             }
         };
-        let Some(receipt) = receipt else { return Ok(Acked::default()) };
-        Ok(table.acknowledged(receipt, self.ack, self.timeout).await?)
+        let Ok(written) = timeout(self.timeout, in_turn).await else {
+            return Err(BatchError::Write(table.waited_for()).into());
+        };
+        let Some(receipt) = written? else { return Ok(Acked::default()) };
+        let left = self.timeout.saturating_sub(begun.elapsed());
+        Ok(table.acknowledged(receipt, self.ack, left).await?)
     }
 
     fn put<Q, W>(

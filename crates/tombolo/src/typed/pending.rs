@@ -63,7 +63,7 @@ enum State<T> {
 ///
 /// - Nothing happens before it is polled.
 /// - A table that is being filled is waited for, and so is one that is paused, where writers go in
-///   the order in which they came. Dropped until then, it changes nothing.
+///   the order in which they came. Dropped until then, or out of time, it changes nothing.
 /// - Then all of it is applied here in one go and sent to the others. Dropped after that it stays
 ///   made and goes on replicating; only nobody waits for it.
 ///
@@ -226,8 +226,7 @@ where
         let apply = || apply(&raw, &encoded, options.expires());
         let begun = Instant::now();
         let Ok(made) = timeout(options.timeout, raw.in_turn(apply)).await else {
-            let ready = raw.is_writable();
-            return Err(if ready { WriteError::Paused } else { WriteError::NotReady }.into());
+            return Err(raw.waited_for().into());
         };
         let (writes, result) = made?;
         let left = options.timeout.saturating_sub(begun.elapsed());

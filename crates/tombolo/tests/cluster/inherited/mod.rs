@@ -8,6 +8,7 @@ mod discovering;
 mod freezing;
 mod joining;
 mod leading;
+mod lifetimes;
 mod mapping;
 mod order;
 mod owners;
