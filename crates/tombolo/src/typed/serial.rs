@@ -271,7 +271,7 @@ where
                 Some(held) => Expect::Value(held[..].into()),
             };
             let op = SerialOp { key: key.clone(), expect, edit, tell_previous: false };
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = self.timeout.saturating_sub(begun.elapsed());
             match self.raw.serial(op, self.ack, left).await?.1 {
                 Serially::Done(_) => return Ok((new, !same)),
                 Serially::Unmet(now) => holds = now,
