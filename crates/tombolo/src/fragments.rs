@@ -65,10 +65,10 @@ impl RawTable {
         ack: Ack,
         timeout: Duration,
     ) -> Result<Acked, AckTimeout> {
-        let deadline = Instant::now() + timeout;
+        let begun = Instant::now();
         let mut all: Option<Acked> = None;
         for receipt in writes.iter() {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = timeout.saturating_sub(begun.elapsed());
             let acked = self.acknowledged(receipt, ack, left).await?;
             all = Some(match all {
                 None => acked,

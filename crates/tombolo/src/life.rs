@@ -140,7 +140,7 @@ impl Node {
     /// [`PingAllError`] says who has not within `timeout`; the writes go on replicating.
     pub async fn ping_all(&self, timeout: Duration) -> Result<(), PingAllError> {
         let shell = &self.inner.shell;
-        let (begun, deadline) = (steady().0, Instant::now() + timeout);
+        let (begun, called) = (steady().0, Instant::now());
         let links = shell.mesh.links();
         let tables = shell.registry.all();
         let written: Vec<u64> = tables.iter().map(|table| table.written()).collect();
@@ -150,14 +150,14 @@ impl Node {
         }
         shell.mesh.flush();
         for link in links.iter() {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = timeout.saturating_sub(called.elapsed());
             let answered = tokio::time::timeout(left, answered(link, begun)).await;
             if answered.is_err() {
                 missing.insert(link.peer.name.clone());
             }
         }
         for (table, seq) in tables.iter().zip(written) {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = timeout.saturating_sub(called.elapsed());
             let receipt = Receipt { origin: shell.me.incarnation(), fragment: table.fragment, seq };
             let acked = acknowledged::acknowledged(table, receipt, Ack::All, left).await;
             missing.extend(acked.err().into_iter().flat_map(|late| late.missing));
@@ -198,7 +198,7 @@ impl Node {
         timeout: Duration,
         missing: impl Fn() -> Vec<String>,
     ) -> Result<(), NotReady> {
-        let deadline = Instant::now() + timeout;
+        let begun = Instant::now();
         loop {
             let missing = missing();
             if missing.is_empty() {
@@ -207,7 +207,7 @@ impl Node {
             if self.inner.shell.running.is_cancelled() {
                 return Err(NotReady { missing: vec!["the node has stopped".to_owned()] });
             }
-            if Instant::now() >= deadline {
+            if begun.elapsed() >= timeout {
                 return Err(NotReady { missing });
             }
             tokio::time::sleep(LOOK).await;

@@ -217,6 +217,11 @@ impl RawTable {
         }
     }
 
+    /// What a write whose time is over has waited for in vain.
+    pub(crate) fn waited_for(&self) -> WriteError {
+        if self.is_writable() { WriteError::Paused } else { WriteError::NotReady }
+    }
+
     async fn while_running<R>(&self, wait: impl Future<Output = R>) -> Result<R, WriteError> {
         tokio::select! {
             biased;
@@ -232,7 +237,8 @@ impl RawTable {
 
 impl<K, V> Table<K, V> {
     /// As [`RawTable::pause`]: writes of this table wait, in their order, until the last guard is
-    /// gone, and are made then.
+    /// gone, and are made then. One whose own timeout is over before that is given up, with
+    /// [`WriteError::Paused`], and changes nothing.
     pub fn pause(&self) -> PauseGuard {
         self.raw().pause()
     }

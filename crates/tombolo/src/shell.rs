@@ -430,6 +430,9 @@ impl Shell {
         self.refused_tables.lock().remove(&link.peer.name);
         self.mesh.remove(link);
         link.closed.cancel();
+        // Tables of a node that has ended hold their links for as long as somebody reads them.
+        link.data.shut();
+        link.control.shut();
         // A newer process of the name may be linked already.
         if self.mesh.named(&link.peer.name).is_none() {
             self.swim.lock().unlinked(&link.peer.name);

@@ -338,8 +338,14 @@ impl<T: Tables> Node<T> {
 
     /// The lowest node that is linked, this one included: whoever writes outcomes.
     fn leader(&self) -> &NodeId {
-        let linked = self.links.values().map(|link| &link.peer);
+        let linked = self.links.values().map(|link| &link.peer).filter(|peer| self.stays(peer));
         linked.min().map_or(&self.settings.id, |lowest| lowest.min(&self.settings.id))
+    }
+
+    /// Whether a linked peer has not said goodbye.
+    fn stays(&self, peer: &NodeId) -> bool {
+        let known = self.members.named(&peer.name).filter(|known| known.member.id == *peer);
+        known.is_none_or(|known| known.state != MemberState::Left)
     }
 
     /// Tells every peer the members that it was not told yet.

@@ -153,6 +153,7 @@ impl<T: Tables> Node<T> {
         let state = self.tables.get(&table)?;
         let ready = state.serial.ready.iter().filter(|peer| state.peers.contains_key(*peer));
         let peers = ready.filter_map(|peer| self.links.get(peer)).map(|link| &link.peer);
+        let peers = peers.filter(|peer| self.stays(peer));
         peers.chain(state.writable.then_some(&self.settings.id)).min()
     }
 

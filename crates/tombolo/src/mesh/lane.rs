@@ -211,6 +211,13 @@ impl Lane {
         progress.1.elapsed()
     }
 
+    /// Closes the connection for both sides, whoever still holds the lane. What the socket has
+    /// taken is sent.
+    pub(crate) fn shut(&self) {
+        // It may be closed already.
+        let _ = socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Both);
+    }
+
     /// Waits until a flush was cut short and the socket takes more; false once it is broken.
     pub(crate) async fn unblocked(&self) -> bool {
         self.blocked.notified().await;

@@ -9,12 +9,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
+use tokio::time::{Instant, timeout};
 
 /// What a write is told besides what to write.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) ack: Ack,
     pub(crate) timeout: Duration,
+    /// Whether the timeout was given for this write: it is for the wait for its turn, too.
+    in_time: bool,
     expiry: Expiry,
 }
 
@@ -28,7 +31,7 @@ enum Expiry {
 
 impl Options {
     pub(crate) fn new(ack: Ack, timeout: Duration) -> Options {
-        Options { ack, timeout, expiry: Expiry::Default }
+        Options { ack, timeout, in_time: false, expiry: Expiry::Default }
     }
 
     /// When what is written now expires, in milliseconds since the epoch.
@@ -62,7 +65,7 @@ enum State<T> {
 ///
 /// - Nothing happens before it is polled.
 /// - A table that is being filled is waited for, and so is one that is paused, where writers go in
-///   the order in which they came. Dropped until then, it changes nothing.
+///   the order in which they came. Dropped until then, or out of time, it changes nothing.
 /// - Then all of it is applied here in one go and sent to the others. Dropped after that it stays
 ///   made and goes on replicating; only nobody waits for it.
 ///
@@ -114,10 +117,11 @@ impl<T> Write<T> {
         self.with(|options| options.ack = ack)
     }
 
-    /// Waits for at most so long. When the time is over the write stays made, and the error says
-    /// who has it. Once it was polled it is too late to say so.
+    /// Waits for at most so long, for a paused table and for the nodes together. When the time is
+    /// over the error says whether the write was made, and then who has it: it stays made. Once it
+    /// was polled it is too late to say so.
     pub fn timeout(self, timeout: Duration) -> Write<T> {
-        self.with(|options| options.timeout = timeout)
+        self.with(|options| (options.timeout, options.in_time) = (timeout, true))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Write<T> {
@@ -222,8 +226,16 @@ where
     Write::new(options, move |options| async move {
         let encoded = encoded?;
         let apply = || apply(&raw, &encoded, options.expires());
-        let (writes, result) = raw.in_turn(apply).await?;
-        let acked = raw.all_acknowledged(&writes, options.ack, options.timeout).await?;
+        let begun = Instant::now();
+        let made = match options.in_time {
+            true => timeout(options.timeout, raw.in_turn(apply)).await,
+            false => Ok(raw.in_turn(apply).await),
+        };
+        let Ok(made) = made else { return Err(raw.waited_for().into()) };
+        let (writes, result) = made?;
+        let waited = if options.in_time { begun.elapsed() } else { Duration::ZERO };
+        let left = options.timeout.saturating_sub(waited);
+        let acked = raw.all_acknowledged(&writes, options.ack, left).await?;
         Ok(done(acked, result))
     })
 }

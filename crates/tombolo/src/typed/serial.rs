@@ -255,7 +255,7 @@ where
         mut change: impl FnMut(Option<V>) -> Option<V>,
         lazy: bool,
     ) -> Result<(Option<V>, bool), UpdateError> {
-        let deadline = Instant::now() + self.timeout;
+        let begun = Instant::now();
         let mut holds: Option<Arc<[u8]>> =
             self.raw.read(&key, |record| record.map(|record| record.value.into()));
         loop {
@@ -274,12 +274,12 @@ where
                 Some(held) => Expect::Value(held[..].into()),
             };
             let op = SerialOp { key: key.clone(), expect, edit, tell_previous: false };
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = self.timeout.saturating_sub(begun.elapsed());
             match self.raw.serial(op, self.ack, left).await?.1 {
                 Serially::Done(_) => return Ok((new, !same)),
                 Serially::Unmet(now) => holds = now,
             }
-            if Instant::now() >= deadline {
+            if begun.elapsed() >= self.timeout {
                 return Err(UpdateError::Contended);
             }
         }

@@ -2,13 +2,19 @@
 //! asked of real nodes.
 
 mod counters;
+mod deciding;
 mod deletes;
+mod discovering;
 mod freezing;
 mod joining;
+mod leading;
+mod lifetimes;
+mod mapping;
 mod order;
 mod owners;
 mod partial;
 mod registers;
+mod requests;
 mod returns;
 mod strategies;
 mod waiting;
