@@ -99,7 +99,8 @@ async fn an_insert_waits_for_a_leader_that_stands_still_and_is_made_once() {
     assert!(ages[1].insert_new("bob", &1).await.unwrap(), "the leader works");
     let frozen = freezer.freeze().await;
     let mut writers = tokio::task::JoinSet::new();
-    for ages in ages[1..].iter().cloned() {
+    for ages in &ages[1..] {
+        let ages = ages.clone();
         writers.spawn(async move { ages.insert_new("alice", &32).await });
     }
     let none = tokio::time::timeout(Duration::from_millis(200), writers.join_next()).await;
