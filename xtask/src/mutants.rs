@@ -107,7 +107,25 @@ fn write_if_changed(path: &Path, content: &[u8]) -> Result<()> {
 
 /// Builds and simulates one mutant, and takes it back. The seed and the invariant that caught it.
 fn try_one(root: &Path, copy: &Path, mutant: &Mutant) -> Result<Option<(u64, String)>> {
-    let file = PathBuf::from("crates/tombolo-core/src").join(mutant.file);
+    let original = original(root, mutant)?;
+    let file = copy.join(in_core(mutant));
+    fs::write(&file, original.replace(mutant.right, mutant.wrong))?;
+    let caught = match mutant.seeds {
+        0 => test(copy),
+        seeds => simulate(copy, seeds),
+    };
+    let caught = caught.with_context(|| mutant.name.to_string());
+    fs::write(&file, original)?;
+    caught
+}
+
+fn in_core(mutant: &Mutant) -> PathBuf {
+    PathBuf::from("crates/tombolo-core/src").join(mutant.file)
+}
+
+/// The file of a mutant as it is, with the mutant's text in it exactly once.
+fn original(root: &Path, mutant: &Mutant) -> Result<String> {
+    let file = in_core(mutant);
     let original = fs::read_to_string(root.join(&file))?;
     let found = original.matches(mutant.right).count();
     ensure!(
@@ -116,14 +134,7 @@ fn try_one(root: &Path, copy: &Path, mutant: &Mutant) -> Result<Option<(u64, Str
         mutant.name,
         file.display()
     );
-    fs::write(copy.join(&file), original.replace(mutant.right, mutant.wrong))?;
-    let caught = match mutant.seeds {
-        0 => test(copy),
-        seeds => simulate(copy, seeds),
-    };
-    let caught = caught.with_context(|| mutant.name.to_string());
-    fs::write(copy.join(&file), original)?;
-    caught
+    Ok(original)
 }
 
 /// Runs the core's own tests. The one that failed first.
@@ -169,4 +180,20 @@ fn simulate(copy: &Path, seeds: u64) -> Result<Option<(u64, String)>> {
     let seed = |seeds: &str| seeds.split(',').next().and_then(|seed| seed.trim().parse().ok());
     let first = first.filter_map(|(seeds, by)| Some((seed(seeds)?, by.to_string()))).min();
     first.map(Some).with_context(|| format!("the simulator failed otherwise:\n{said}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_every_mutant_stands_in_the_core_exactly_once() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let missing: Vec<String> = MUTANTS
+            .iter()
+            .filter_map(|mutant| original(root, mutant).err())
+            .map(|error| error.to_string())
+            .collect();
+        assert!(missing.is_empty(), "{}", missing.join("\n"));
+    }
 }

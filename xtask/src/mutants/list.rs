@@ -57,9 +57,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "4c: what is above S is not sent",
         seeds: 3000,
         file: "table/answer.rs",
-        right: "                if scan.asker.lacks(&entry) {\n                    found",
-        wrong: "                if scan.asker.lacks(&entry) && scan.seen.covers(entry.dot) {\n\
-                    found",
+        right: "let found = read(&self.store, &scan.asker, &key);",
+        wrong: "let mut found = read(&self.store, &scan.asker, &key);\n\
+                found.entries.retain(|entry| scan.seen.covers(entry.dot));",
     },
     Mutant {
         name: "4d: removed_ahead is not in Done",
@@ -229,8 +229,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "8: siblings that changed are concluded",
         seeds: 0,
         file: "table/siblings.rs",
-        right: "if self.visible(&ripe.key, now) != ripe.siblings {\n            return None;",
-        wrong: "if false {\n            return None;",
+        right: "if self.paused || self.visible(&ripe.key, now) != ripe.siblings {\n            return",
+        wrong: "if self.paused {\n            return",
     },
     Mutant {
         name: "8: every node concludes",
