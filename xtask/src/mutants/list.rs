@@ -229,7 +229,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "8: siblings that changed are concluded",
         seeds: 0,
         file: "table/siblings.rs",
-        right: "if self.paused || self.visible(&ripe.key, now) != ripe.siblings {\n            return",
+        right: "if self.paused || self.visible(&ripe.key, now) != ripe.siblings {\n\
+                \x20           return",
         wrong: "if self.paused {\n            return",
     },
     Mutant {
