@@ -346,6 +346,7 @@ async fn an_operator_sees_what_a_heal_will_do_and_approves_it() {
     write(&tables[1], b"both", b"b").await;
     write(&tables[1], b"two", b"2").await;
     tables[1].delete(b"before").unwrap();
+    until("n3 has the delete", || value(&tables[2], b"before").is_none()).await;
     nodes.iter().for_each(Node::heal);
     let preview = |node: &Node| {
         let status = node.status();

@@ -144,7 +144,8 @@ async fn nodes_are_available_joined_or_in_conflict_as_cets_has_it() {
             && !status.available.contains(&"b".to_owned())
     })
     .await;
-    assert_eq!(a.status().tables[0].conflicts_with, ["b"]);
+    // And with c, if that has heard of b's declaration first.
+    assert!(a.status().tables[0].conflicts_with.contains(&"b".to_owned()));
     drop(c);
 }
 
