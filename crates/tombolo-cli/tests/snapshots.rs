@@ -44,7 +44,7 @@ fn a_node_killed_while_it_writes_a_snapshot_starts_from_the_one_before() {
     }
     let saved = || {
         let snapshots = node.status()?.snapshots?;
-        snapshots.tables.get("default").filter(|table| table.bytes > 14_000_000).cloned()
+        snapshots.tables.get("default").filter(|table| table.bytes > 300 * 50_000).cloned()
     };
     wait_for("a snapshot of everything", saved);
     let mut node = node;
