@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use crate::tidy::{File, Violation};
 
 /// Each package of the workspace with those that it may depend on, and no others.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("tombolo-core", &[]),
     ("tombolo-wire", &["tombolo-core"]),
     ("tombolo-store", &["tombolo-core"]),
@@ -19,6 +19,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("tombolo-sim", &["tombolo-core", "tombolo-wire", "tombolo-store"]),
     ("tombolo-model", &[]),
     ("xtask", &["tombolo-sim"]),
+    ("tombolo-bench", &["tombolo-core", "tombolo-wire", "tombolo-store", "tombolo", "tombolo-sim"]),
 ];
 
 /// What the tests of every package may use besides: the simulator runs anything.

@@ -1,0 +1,36 @@
+//! The cases: one comparison each.
+
+use crate::report::Panel;
+use crate::runner::Bench;
+use crate::sample::Sample;
+use crate::target::Target;
+use anyhow::Result;
+
+/// One comparison: who is measured, doing what, and what is to be reached.
+pub trait Case {
+    /// What it is chosen by on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Which plot and which part of the report it belongs to.
+    fn group(&self) -> &'static str;
+
+    /// What is to be reached.
+    fn targets(&self) -> Vec<Target>;
+
+    /// Measures every subject once, in turn.
+    ///
+    /// # Errors
+    ///
+    /// If something could not be measured, or its outcome was wrong; the case has failed then.
+    fn round(&self, bench: &Bench) -> Result<Vec<Sample>>;
+
+    /// What the group's plot shows of it: the metric of each target, as bars, if it says nothing.
+    fn panels(&self) -> Vec<Panel> {
+        Panel::of_targets(&self.targets())
+    }
+}
+
+/// All cases, in the order in which they run.
+pub fn all() -> Vec<Box<dyn Case>> {
+    vec![]
+}

@@ -1,0 +1,57 @@
+//! What child processes do. A child is this same binary; it is steered over its standard input by
+//! commands of one line and answers with lines on its standard output:
+//!
+//! - `READY TEXT` once, when it can be used;
+//! - `RES NAME VALUE` for each number, and `END` after the last of an answer;
+//! - anything else is for people and is passed on to the error output.
+//!
+//! It ends when its input does, so no child outlives its parent.
+
+mod child;
+
+pub use child::Child;
+
+use crate::floor;
+use anyhow::Result;
+use clap::Subcommand;
+use std::io::Write;
+use std::time::Duration;
+
+/// The roles.
+#[derive(Subcommand, Debug)]
+pub enum Role {
+    /// Sends every byte back.
+    Pong,
+    /// Sends one byte at a time and waits for it.
+    Ping {
+        /// Where the pong listens.
+        address: String,
+        /// For how long.
+        millis: u64,
+    },
+}
+
+/// Plays a role to its end.
+pub fn play(role: Role) -> Result<()> {
+    match role {
+        Role::Pong => floor::pong(),
+        Role::Ping { address, millis } => floor::ping(&address, Duration::from_millis(millis)),
+    }
+}
+
+/// Says a line to the parent. A parent that is gone needs no answer, so errors are ignored.
+pub fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}
+
+/// Says a number to the parent.
+pub fn result(name: &str, value: f64) {
+    say(&format!("RES {name} {value}"));
+}
+
+/// Says that the answer is whole.
+pub fn end() {
+    say("END");
+}
