@@ -8,6 +8,7 @@
 
 pub mod allocations;
 pub mod case;
+pub mod cluster;
 pub mod command;
 pub mod floor;
 pub mod histogram;
@@ -17,5 +18,6 @@ pub mod report;
 pub mod role;
 pub mod runner;
 pub mod sample;
+pub mod syscalls;
 pub mod target;
 pub mod usage;

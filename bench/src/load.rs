@@ -27,6 +27,43 @@ pub fn value(number: u64) -> Value {
     value
 }
 
+/// A record as text of the same lengths, for typed tables.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
+}
+
+impl Record {
+    /// The key number `number` with the value number `content`.
+    pub fn new(number: u64, content: u64) -> Record {
+        let mut record = Record { key: String::new(), value: String::new() };
+        record.set(number, content);
+        record
+    }
+
+    /// Becomes another one, in the same memory.
+    pub fn set(&mut self, number: u64, content: u64) {
+        self.key.clear();
+        push_hex(&mut self.key, mix(number));
+        self.value.clear();
+        push_hex(&mut self.value, content);
+        self.value.push_str(FILLING);
+    }
+}
+
+const FILLING: &str =
+    "------------------------------------------------------------------------------------";
+
+fn push_hex(text: &mut String, number: u64) {
+    for place in (0..16).rev() {
+        let digit = (number >> (4 * place)) & 15;
+        text.push(char::from(b"0123456789abcdef"[digit as usize]));
+    }
+}
+
 /// Numbers in pseudo-random order: the same in every run, and another row for every `seed`.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
@@ -56,6 +93,15 @@ fn mix(number: u64) -> u64 {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn records_have_the_lengths_of_keys_and_values() {
+        let mut record = Record::new(1, 2);
+        let first = record.clone();
+        record.set(2, 3);
+        assert_ne!((&first.key, &first.value), (&record.key, &record.value));
+        assert_eq!((record.key.len(), record.value.len()), (KEY, VALUE));
+    }
 
     #[test]
     fn keys_differ_and_dice_cover_their_range() {

@@ -1,5 +1,7 @@
 //! The cases: one comparison each.
 
+mod write;
+
 use crate::report::Panel;
 use crate::runner::Bench;
 use crate::sample::Sample;
@@ -32,5 +34,5 @@ pub trait Case {
 
 /// All cases, in the order in which they run.
 pub fn all() -> Vec<Box<dyn Case>> {
-    vec![]
+    write::all()
 }

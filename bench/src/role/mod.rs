@@ -8,8 +8,10 @@
 //! It ends when its input does, so no child outlives its parent.
 
 mod child;
+mod member;
 
 pub use child::Child;
+pub use member::{Embedding, Way};
 
 use crate::floor;
 use anyhow::Result;
@@ -29,6 +31,8 @@ pub enum Role {
         /// For how long.
         millis: u64,
     },
+    /// Runs a node and writes to it.
+    Member(member::Member),
 }
 
 /// Plays a role to its end.
@@ -36,6 +40,7 @@ pub fn play(role: Role) -> Result<()> {
     match role {
         Role::Pong => floor::pong(),
         Role::Ping { address, millis } => floor::ping(&address, Duration::from_millis(millis)),
+        Role::Member(options) => member::run(options),
     }
 }
 

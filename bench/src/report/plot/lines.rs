@@ -85,7 +85,7 @@ impl Axis {
     /// 1, 2 and 5 times the powers of ten, or these alone if that were too many.
     fn marks(&self) -> Vec<f64> {
         let decades = self.from.log10().floor() as i32..=self.to.log10().ceil() as i32;
-        let steps: &[f64] = if decades.clone().count() > 4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let steps: &[f64] = if decades.clone().count() > 5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let marks = decades.flat_map(|decade| steps.iter().map(move |by| by * 10f64.powi(decade)));
         marks.filter(|&mark| mark >= self.from && mark <= self.to).collect()
     }
