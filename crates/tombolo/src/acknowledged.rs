@@ -106,6 +106,9 @@ pub(crate) async fn acknowledged(
     ack: Ack,
     timeout: Duration,
 ) -> Result<Acked, AckTimeout> {
+    // A writer that never has to wait would keep all else of its thread from running, the node's
+    // links perhaps among it.
+    tokio::task::coop::consume_budget().await;
     if ack == Ack::Local {
         table.mesh.pace().await;
         return Ok(Acked { receipt: Some(receipt), ..Acked::default() });

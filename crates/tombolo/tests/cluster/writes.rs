@@ -1,4 +1,4 @@
-use crate::common::{PATIENCE, cluster, equal, start, tables, until, value, whole};
+use crate::common::{PATIENCE, builder, cluster, equal, start, tables, until, value, whole};
 use std::time::{Duration, Instant};
 use tombolo::{Ack, Change, Declaration, Node, WriteError, unix_millis};
 
@@ -227,6 +227,23 @@ async fn readers_never_miss_a_key_that_is_overwritten() {
         tables[0].acknowledged(receipt, Ack::All, PATIENCE).await.unwrap();
     }
     assert!(reading.join().unwrap() > 0);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_writer_that_never_waits_lets_others_of_its_thread_run() {
+    let node = builder("alone").on_current_runtime().start().await.unwrap();
+    let table = node.table::<u32, u32>("t").await.unwrap();
+    for ack in [Ack::All, Ack::Local] {
+        let writer = table.clone();
+        let writer = tokio::spawn(async move {
+            for number in 0..10_000_000 {
+                writer.insert(&(number % 100), &number).ack(ack).await.unwrap();
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(!writer.is_finished());
+        writer.abort();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
