@@ -13,6 +13,8 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 /// The three nodes. Their processes end when this is dropped.
 pub struct Cluster {
     members: Vec<Child>,
+    /// How many times writers were started, so that no two of them write the same new keys.
+    loads: usize,
 }
 
 /// Who writes what.
@@ -64,7 +66,7 @@ impl Cluster {
             members.push(member);
             addresses.push(address);
         }
-        let mut cluster = Cluster { members };
+        let mut cluster = Cluster { members, loads: 0 };
         cluster.all("members 3")?;
         cluster.all("open")?;
         cluster.members[0].ask(&format!("fill {}", bench.records(KEYS)))?;
@@ -112,7 +114,9 @@ impl Cluster {
     fn begin(&mut self, load: &Load, warm_up: Duration) -> Result<()> {
         let Load { way, writers, on } = load;
         for &node in *on {
-            self.members[node].ask(&format!("load {} {writers} {node}", way.name()))?;
+            let command = format!("load {} {writers} {}", way.name(), self.loads);
+            self.members[node].ask(&command)?;
+            self.loads += 1;
         }
         std::thread::sleep(warm_up);
         self.all("begin")?;

@@ -10,6 +10,7 @@ pub mod allocations;
 pub mod case;
 pub mod cluster;
 pub mod command;
+pub mod erlang;
 pub mod floor;
 pub mod histogram;
 pub mod load;

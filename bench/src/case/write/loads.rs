@@ -5,12 +5,14 @@
 //! keys). They are brought to this machine by what Mnesia's `sync_dirty` with 64 writers on one
 //! node did there and does here.
 
+use super::mnesia::Mnesia;
 use super::{OURS, Write};
 use crate::case::Case;
 use crate::cluster::Load;
 use crate::role::Way;
 use crate::sample::Metric;
 use crate::target::{Peer, Rule, Target};
+use std::sync::Arc;
 
 /// The yardstick: Mnesia's `sync_dirty`, 64 writers on one node.
 const YARDSTICK: &str = "Mnesia sync_dirty, 64 on one node";
@@ -32,17 +34,18 @@ const TRANSACTION: &str = "Mnesia transaction";
 
 /// Rows 3 to 7.
 pub fn all() -> Vec<Box<dyn Case>> {
+    let mnesia = Arc::default();
     vec![
-        Box::new(sequential()),
-        Box::new(concurrent()),
-        Box::new(everywhere()),
-        Box::new(local()),
-        Box::new(many()),
-        Box::new(new()),
+        Box::new(sequential(&mnesia)),
+        Box::new(concurrent(&mnesia)),
+        Box::new(everywhere(&mnesia)),
+        Box::new(local(&mnesia)),
+        Box::new(many(&mnesia)),
+        Box::new(new(&mnesia)),
     ]
 }
 
-fn sequential() -> Write {
+fn sequential(mnesia: &Arc<Mnesia>) -> Write {
     Write {
         name: "sequential",
         row: "3",
@@ -50,7 +53,8 @@ fn sequential() -> Write {
         load: Load { way: Way::Insert, writers: 1, on: &[0] },
         raw: Some(Load { way: Way::Put, writers: 1, on: &[0] }),
         apart: true,
-        mnesia: &[("sync_dirty:1", "Mnesia sync_dirty")],
+        peers: &[("sync_dirty:1", "Mnesia sync_dirty")],
+        mnesia: Arc::clone(mnesia),
         targets: || {
             vec![Target {
                 row: "3",
@@ -65,7 +69,7 @@ fn sequential() -> Write {
     }
 }
 
-fn concurrent() -> Write {
+fn concurrent(mnesia: &Arc<Mnesia>) -> Write {
     Write {
         name: "concurrent",
         row: "4",
@@ -73,7 +77,8 @@ fn concurrent() -> Write {
         load: Load { way: Way::Insert, writers: 64, on: &[0] },
         raw: Some(Load { way: Way::Put, writers: 64, on: &[0] }),
         apart: true,
-        mnesia: &[(SYNC_DIRTY, YARDSTICK)],
+        peers: &[(SYNC_DIRTY, YARDSTICK)],
+        mnesia: Arc::clone(mnesia),
         targets: || {
             let row = Row { row: "4", what: "writes at the same time", load: SIXTY_FOUR };
             let cets = "CETS insert";
@@ -87,7 +92,7 @@ fn concurrent() -> Write {
     }
 }
 
-fn everywhere() -> Write {
+fn everywhere(mnesia: &Arc<Mnesia>) -> Write {
     Write {
         name: "everywhere",
         row: "5",
@@ -95,7 +100,8 @@ fn everywhere() -> Write {
         load: Load { way: Way::Insert, writers: 64, on: &[0, 1, 2] },
         raw: None,
         apart: true,
-        mnesia: &[(SYNC_DIRTY, YARDSTICK), ("sync_dirty:3x64", THREE_TIMES_MNESIA)],
+        peers: &[(SYNC_DIRTY, YARDSTICK), ("sync_dirty:3x64", THREE_TIMES_MNESIA)],
+        mnesia: Arc::clone(mnesia),
         targets: || {
             let row = Row { row: "5", what: "writes on all nodes", load: THREE_TIMES };
             vec![
@@ -106,7 +112,7 @@ fn everywhere() -> Write {
     }
 }
 
-fn local() -> Write {
+fn local(mnesia: &Arc<Mnesia>) -> Write {
     Write {
         name: "local",
         row: "5b",
@@ -114,7 +120,8 @@ fn local() -> Write {
         load: Load { way: Way::Local, writers: 64, on: &[0] },
         raw: None,
         apart: true,
-        mnesia: &[(SYNC_DIRTY, YARDSTICK), ("dirty:64", DIRTY)],
+        peers: &[(SYNC_DIRTY, YARDSTICK), ("dirty:64", DIRTY)],
+        mnesia: Arc::clone(mnesia),
         targets: || {
             let row = Row { row: "5b", what: "writes that wait for nobody", load: SIXTY_FOUR };
             let stall = Target {
@@ -131,7 +138,7 @@ fn local() -> Write {
     }
 }
 
-fn many() -> Write {
+fn many(mnesia: &Arc<Mnesia>) -> Write {
     Write {
         name: "many",
         row: "6",
@@ -139,7 +146,8 @@ fn many() -> Write {
         load: Load { way: Way::Many, writers: 64, on: &[0] },
         raw: None,
         apart: true,
-        mnesia: &[(SYNC_DIRTY, YARDSTICK), ("sync_dirty100:64", MANY_MNESIA)],
+        peers: &[(SYNC_DIRTY, YARDSTICK), ("sync_dirty100:64", MANY_MNESIA)],
+        mnesia: Arc::clone(mnesia),
         targets: || {
             let row = Row { row: "6", what: "insert_many, records", load: MANY };
             vec![
@@ -150,7 +158,7 @@ fn many() -> Write {
     }
 }
 
-fn new() -> Write {
+fn new(mnesia: &Arc<Mnesia>) -> Write {
     Write {
         name: "new",
         row: "7",
@@ -158,7 +166,8 @@ fn new() -> Write {
         load: Load { way: Way::New, writers: 64, on: &[2] },
         raw: None,
         apart: true,
-        mnesia: &[(SYNC_DIRTY, YARDSTICK), ("transaction:64", TRANSACTION)],
+        peers: &[(SYNC_DIRTY, YARDSTICK), ("transaction:64", TRANSACTION)],
+        mnesia: Arc::clone(mnesia),
         targets: || {
             let row = Row { row: "7", what: "insert_new", load: FOLLOWER };
             vec![

@@ -11,6 +11,8 @@ use crate::sample::{Measured, Metric, Sample};
 use crate::syscalls::Calls;
 use crate::target::Target;
 use anyhow::Result;
+use mnesia::Mnesia;
+use std::sync::Arc;
 
 pub use loads::all;
 
@@ -33,7 +35,9 @@ pub struct Write {
     /// Whether a node on its own thread is measured, too.
     apart: bool,
     /// Mnesia's loads, with the subjects that they are called here.
-    mnesia: &'static [(&'static str, &'static str)],
+    peers: &'static [(&'static str, &'static str)],
+    /// All cases have it in common.
+    mnesia: Arc<Mnesia>,
     targets: fn() -> Vec<Target>,
 }
 
@@ -61,9 +65,7 @@ impl Case for Write {
             let mut cluster = Cluster::start(bench, Embedding::Own)?;
             samples.extend(self.measure(bench, &mut cluster, &self.load, APART)?);
         }
-        if !self.mnesia.is_empty() {
-            samples.extend(mnesia::measure(bench, self.row, self.title, self.mnesia)?);
-        }
+        samples.extend(self.mnesia.samples(bench, self.row, self.title, self.peers)?);
         Ok(samples)
     }
 }

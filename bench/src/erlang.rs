@@ -1,0 +1,41 @@
+//! The peers that are programs in Erlang, in `bench/peers`.
+
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+/// Runs one of the programs to its end and returns its numbers by name. It cleans up after itself,
+/// so it is waited for rather than killed.
+pub fn run(program: &str, arguments: &[&str]) -> Result<BTreeMap<String, f64>> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/run");
+    let output = Command::new(&script).arg(program).args(arguments).output();
+    let output = output.with_context(|| format!("starting {}", script.display()))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("{program} {arguments:?} failed ({}): {said}{errors}", output.status);
+    }
+    parse(&said)
+}
+
+fn parse(said: &str) -> Result<BTreeMap<String, f64>> {
+    let numbers = said.lines().filter_map(|line| line.strip_prefix("RES ")?.split_once(' '));
+    let number = |(name, value): (&str, &str)| {
+        let parsed = value.parse().with_context(|| format!("{value:?} is no number"));
+        Ok((name.to_owned(), parsed?))
+    };
+    numbers.map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_among_what_else_is_said() {
+        let numbers = parse("hello\nRES a.b 1.5\n\nRES c 2\n").unwrap();
+        assert_eq!(numbers, BTreeMap::from([("a.b".to_owned(), 1.5), ("c".to_owned(), 2.0)]));
+        assert!(parse("RES a x").is_err());
+    }
+}
