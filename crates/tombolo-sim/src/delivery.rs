@@ -75,9 +75,11 @@ impl<S: Store + Default> World<S> {
                 Delivered::Message
             }
             // The core knows nothing of these.
-            Frame::Ping { .. } | Frame::Pong { .. } | Frame::DumpAsk(_) | Frame::DumpPart(_) => {
-                Delivered::Message
-            }
+            Frame::Ping { .. }
+            | Frame::Pong { .. }
+            | Frame::Taken { .. }
+            | Frame::DumpAsk(_)
+            | Frame::DumpPart(_) => Delivered::Message,
         }
     }
 

@@ -14,7 +14,7 @@ pub const MAX_HELLO_FRAME: usize = 64 << 10;
 pub const MAX_MEMBERS_FRAME: usize = 1 << 20;
 
 /// The bytes of the length before each frame.
-pub(crate) const LENGTH_BYTES: usize = 4;
+pub const LENGTH_BYTES: usize = 4;
 
 /// A frame that is refused by its length alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

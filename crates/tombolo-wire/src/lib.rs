@@ -48,6 +48,8 @@ mod write;
 pub use batch::{MAX_BATCH_BYTES, MAX_BATCH_WRITES, batch_table, encode_batch};
 pub use dump::{DumpAsk, DumpPage, DumpPart, DumpRecord, encode_dump_ask, encode_dump_part};
 pub use error::{DecodeError, Problem};
-pub use frame::{FrameError, MAX_FRAME, MAX_HELLO_FRAME, MAX_MEMBERS_FRAME, MAX_RECORD, split};
-pub use message::{Frame, decode_frame, encode_message, encode_ping, encode_pong};
+pub use frame::{
+    FrameError, LENGTH_BYTES, MAX_FRAME, MAX_HELLO_FRAME, MAX_MEMBERS_FRAME, MAX_RECORD, split,
+};
+pub use message::{Frame, decode_frame, encode_message, encode_ping, encode_pong, encode_taken};
 pub use op::{encode_op, op_key};

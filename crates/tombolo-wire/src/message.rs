@@ -24,6 +24,7 @@ const PING: u8 = 9;
 const PONG: u8 = 10;
 const APART: u8 = 11;
 const SERIAL: u8 = 13;
+const TAKEN: u8 = 16;
 
 /// A frame of a linked peer.
 #[derive(Clone, PartialEq, Debug)]
@@ -53,6 +54,11 @@ pub enum Frame<'a> {
     Pong {
         /// What the ping said.
         sent: u64,
+    },
+    /// The peer has taken in so many bytes of the pieces of syncs on this link.
+    Taken {
+        /// How many since the link is up, each piece with its length.
+        bytes: u64,
     },
     /// The peer wants a part of our copy of a table.
     DumpAsk(DumpAsk),
@@ -126,6 +132,11 @@ fn decode_slow(frame: &[u8]) -> Read<Frame<'static>> {
             let sent = reader.u64("sent")?;
             Frame::Pong { sent }
         }
+        TAKEN => {
+            reader.rename("taken");
+            let bytes = reader.u64("bytes")?;
+            Frame::Taken { bytes }
+        }
         DUMP_ASK => dump::read_ask(&mut reader)?,
         DUMP_PART => dump::read_part(&mut reader)?,
         other => return Err(reader.error("kind", Problem::Unknown(other.into()))),
@@ -182,6 +193,11 @@ pub fn encode_ping(out: &mut Vec<u8>, sent: u64) {
 /// Appends the answer to a ping as a frame.
 pub fn encode_pong(out: &mut Vec<u8>, sent: u64) {
     framed(out, PONG, |out| write::u64(out, sent));
+}
+
+/// Appends how many bytes of pieces of syncs were taken in as a frame.
+pub fn encode_taken(out: &mut Vec<u8>, bytes: u64) {
+    framed(out, TAKEN, |out| write::u64(out, bytes));
 }
 
 fn read_report(reader: &mut Reader<'_>) -> Read<Message> {

@@ -116,8 +116,11 @@ pub(crate) fn read_map<'a, T>(
     Ok(map)
 }
 
-/// A set in the portable format of Roaring treemaps.
+/// A set in the portable format of Roaring treemaps. Most sets are long runs with a few holes, and
+/// are written as such: they take as many bytes as there are holes, not as there are dots.
 pub(crate) fn write_set(out: &mut Vec<u8>, set: &DotSet) {
+    let mut set = set.clone();
+    set.optimize();
     let parts = || set.bitmaps().filter(|(_, bitmap)| !bitmap.is_empty());
     out.reserve(set.serialized_size());
     write::u64(out, parts().count() as u64);

@@ -50,7 +50,9 @@ fn decode_frames(frame: &[u8]) {
                 assert_eq!(&again[4..], frame);
             }
         }
-        Ok(Frame::Ping { .. } | Frame::Pong { .. }) => assert_eq!(frame.len(), 9),
+        Ok(Frame::Ping { .. } | Frame::Pong { .. } | Frame::Taken { .. }) => {
+            assert_eq!(frame.len(), 9)
+        }
         Ok(Frame::DumpAsk(ask)) => {
             encode_dump_ask(&mut again, &ask);
             assert_eq!(&again[4..], frame);

@@ -15,7 +15,8 @@ use tombolo_wire::hello::{
 };
 use tombolo_wire::{
     DumpAsk, DumpPage, DumpPart, DumpRecord, Frame, MAX_FRAME, decode_frame, encode_batch,
-    encode_dump_ask, encode_dump_part, encode_message, encode_op, encode_ping, encode_pong, split,
+    encode_dump_ask, encode_dump_part, encode_message, encode_op, encode_ping, encode_pong,
+    encode_taken, split,
 };
 
 const TABLE: TableId = TableId(0xa1);
@@ -394,6 +395,15 @@ fn ping_and_pong() {
     assert_eq!(decode_frame(frame, SENDER, &mut scratch), Ok(Frame::Ping { sent: 0x0102 }));
     let frame = split(&out[consumed..], MAX_FRAME).unwrap().unwrap().0;
     assert_eq!(decode_frame(frame, SENDER, &mut scratch), Ok(Frame::Pong { sent: 0x0102 }));
+}
+
+#[test]
+fn taken() {
+    let mut out = Vec::new();
+    encode_taken(&mut out, 0x0102);
+    assert_bytes(&out, "09000000 10 0201000000000000");
+    let (frame, _) = split(&out, MAX_FRAME).unwrap().unwrap();
+    assert_eq!(decode_frame(frame, SENDER, &mut Vec::new()), Ok(Frame::Taken { bytes: 0x0102 }));
 }
 
 #[test]

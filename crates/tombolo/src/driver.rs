@@ -119,10 +119,18 @@ pub(crate) async fn run_pump(shell: Arc<Shell>) {
         while pump_once(&shell) {
             match shell.throttle.as_ref().and_then(Throttle::wait) {
                 Some(wait) => tokio::time::sleep(wait).await,
-                None => tokio::task::yield_now().await,
+                None => give_way().await,
             }
         }
     }
+}
+
+/// Lets the other tasks of this thread have a turn, and the other threads that wait for its
+/// processor: without that a thread that wakes beside a long walk waits for the scheduler's tick,
+/// which may be 10 ms.
+pub(crate) async fn give_way() {
+    std::thread::yield_now();
+    tokio::task::yield_now().await;
 }
 
 /// One step for every peer. False when there is nothing left to do, or no room to do it.
@@ -147,6 +155,9 @@ fn pump_once(shell: &Arc<Shell>) -> bool {
                 continue;
             }
         }
+        if !link.pieces.have_room() {
+            continue;
+        }
         let mut node = shell.node.lock();
         // Under this lock links and answers change together: a piece of an answer to the next link
         // of the same peer must not go to the one that it replaced.
@@ -157,7 +168,7 @@ fn pump_once(shell: &Arc<Shell>) -> bool {
             Answer::Idle => continue,
             Answer::Walked => busy = true,
             Answer::Send(message) => {
-                let sent = link.send(&message);
+                let sent = link.send_piece(&message);
                 if let Some(throttle) = &shell.throttle {
                     throttle.spend(sent);
                 }

@@ -68,9 +68,12 @@ impl<T: Tables> Node<T> {
         Some(core::mem::take(&mut self.effects))
     }
 
-    /// Opens a sync of `table` with `peer`, unless one is under way.
+    /// Opens a sync of `table` with `peer`, unless one is under way. Not while peers each send a
+    /// part of a first filling: one of them is asked for all the rest once the parts are here, and
+    /// would send the parts of the others again if it were asked before.
     pub(super) fn ask(&mut self, now: Millis, peer: Incarnation, table: TableId) {
-        if self.tables.get(&table).is_some_and(|state| state.peers.contains_key(&peer)) {
+        let may = |state: &TableState| state.parts.is_empty() && state.peers.contains_key(&peer);
+        if self.tables.get(&table).is_some_and(may) {
             self.ask_for(now, peer, table, Aim::Join);
         }
     }
@@ -189,6 +192,8 @@ impl<T: Tables> Node<T> {
                     let stuck = silent.is_some_and(|ms| ms >= ask_timeout);
                     if stuck && !table.is_finishing(*peer) {
                         table.abandon(*peer);
+                    }
+                    if table.asking(*peer).is_none() {
                         state.parts.remove(peer);
                     }
                     if !table.differs(*peer) {

@@ -69,7 +69,7 @@ impl Default for Limits {
         Limits {
             max_drift: 1_000,
             removed_ahead: 10_000,
-            chunk_bytes: 64 * 1024,
+            chunk_bytes: 32 * 1024,
             ledger_bytes: 1 << 20,
             feed_bytes: 4 << 20,
         }

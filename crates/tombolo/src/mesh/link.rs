@@ -1,6 +1,7 @@
 //! The link to one peer: a data lane and a control lane.
 
 use super::lane::{Flushed, Lane};
+use super::pieces::Pieces;
 use crate::clock::{steady, unix_micros};
 use crate::dump::Dumps;
 use parking_lot::Mutex;
@@ -25,6 +26,8 @@ pub(crate) struct Link {
     /// Everything was written after ops had been dropped: each table may tell where it goes on.
     pub(crate) resumes: AtomicBool,
     pub(crate) counters: Counters,
+    /// What of syncs is on its way.
+    pub(crate) pieces: Pieces,
     /// Reading each other's copies of tables.
     pub(crate) dumps: Dumps,
     /// Those who wait for the answer to a ping of theirs.
@@ -43,6 +46,8 @@ pub(crate) struct Counters {
     pub(crate) fresh: AtomicU64,
     pub(crate) round_trip_micros: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
+    /// Of them, those of pieces of syncs.
+    pub(crate) pieces_in: AtomicU64,
     pub(crate) ops_in: AtomicU64,
     pub(crate) ops_out: AtomicU64,
     pub(crate) overflows: AtomicU64,
@@ -66,6 +71,7 @@ impl Link {
             closed: CancellationToken::new(),
             resumes: AtomicBool::new(false),
             counters,
+            pieces: Pieces::default(),
             dumps: Dumps::default(),
             pinging: Mutex::default(),
             refreshed: Notify::new(),
@@ -132,6 +138,25 @@ impl Link {
     /// Asks the peer to answer behind the ops that wait for this node.
     pub(crate) fn ask_fresh(&self) {
         self.data.push_message(|out| tombolo_wire::encode_ping(out, steady().0));
+    }
+
+    /// Queues a piece of a sync. Returns how long it is.
+    pub(crate) fn send_piece(&self, piece: &Message) -> usize {
+        let bytes = self.send(piece);
+        self.pieces.sent(bytes as u64);
+        bytes
+    }
+
+    /// A piece of a sync of so many bytes was taken in: the peer may send more.
+    pub(crate) fn took_piece(&self, bytes: u64) {
+        let taken = self.counters.pieces_in.fetch_add(bytes, Relaxed) + bytes;
+        self.control.push_message(|out| tombolo_wire::encode_taken(out, taken));
+        self.flush_control();
+    }
+
+    /// The peer has taken in so many bytes of pieces. Whether that makes room for more.
+    pub(crate) fn on_taken(&self, bytes: u64) -> bool {
+        self.pieces.taken(bytes)
     }
 
     /// Answers behind the ops that wait for the peer; not while some were dropped.

@@ -5,6 +5,7 @@ pub(crate) mod dial;
 pub(crate) mod handshake;
 pub(crate) mod lane;
 pub(crate) mod link;
+pub(crate) mod pieces;
 pub(crate) mod reader;
 
 use arc_swap::ArcSwap;

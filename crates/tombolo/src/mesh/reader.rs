@@ -3,13 +3,14 @@
 use super::lane::Lane;
 use super::link::Link;
 use crate::clock::steady;
+use crate::driver::give_way;
 use crate::shared::SharedTable;
 use crate::shell::Shell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tombolo_core::{Arrival, Dot, Event, Message, SerialBody};
-use tombolo_wire::{Frame, MAX_FRAME};
+use tombolo_core::{Arrival, Dot, Event, Message, SerialBody, SyncBody};
+use tombolo_wire::{Frame, LENGTH_BYTES, MAX_FRAME};
 
 /// What one read takes at most, and the size that a buffer returns to after a large frame.
 const READ: usize = 64 * 1024;
@@ -102,12 +103,17 @@ pub(crate) async fn run_data(shell: &Arc<Shell>, link: &Arc<Link>) -> LaneError 
             // What is still unread belongs to a link that another has replaced.
             return LaneError::Closed;
         }
+        let pieces = link.counters.pieces_in.load(Relaxed);
         match take_in(shell, link, input.unread()) {
             Ok(consumed) => input.start += consumed,
             Err(error) => return error,
         }
-        // Whoever sends without a pause must not keep the others of this thread waiting.
-        tokio::task::coop::consume_budget().await;
+        // Whoever sends without a pause must not keep the others of this thread waiting. Pieces of
+        // syncs take so long that there is a turn for the others after each read of them.
+        match link.counters.pieces_in.load(Relaxed) == pieces {
+            true => tokio::task::coop::consume_budget().await,
+            false => give_way().await,
+        }
     }
 }
 
@@ -245,11 +251,36 @@ fn on_frame(shell: &Arc<Shell>, link: &Arc<Link>, frame: &[u8]) -> Result<(), La
             shell.serve(table, link.incarnation, request);
         }
         Frame::Message(Message::Swim(packet)) => shell.on_swim(&packet),
+        Frame::Taken { bytes } => {
+            if link.on_taken(bytes) {
+                shell.mesh.room.notify_one();
+            }
+        }
         Frame::Message(message) => {
+            let is_piece = is_piece(&message);
+            touch(shell, &message);
             shell.handle(Event::Received { from: link.incarnation, message });
+            if is_piece {
+                link.took_piece((LENGTH_BYTES + frame.len()) as u64);
+            }
         }
     }
     Ok(())
+}
+
+/// Whether it is one of those that the answer to a sync is sent in.
+fn is_piece(message: &Message) -> bool {
+    let Message::Sync { body, .. } = message else { return false };
+    matches!(body, SyncBody::Chunk(_) | SyncBody::Done { .. })
+}
+
+/// Fetches what the keys of a piece of a sync hold into the cache, as is done for ops.
+fn touch(shell: &Arc<Shell>, message: &Message) {
+    if let Message::Sync { table, body: SyncBody::Chunk(chunk), .. } = message
+        && let Some(table) = shell.table(*table)
+    {
+        chunk.keys.iter().for_each(|found| table.records.touch(&found.key));
+    }
 }
 
 /// Reads the control lane until it ends.
