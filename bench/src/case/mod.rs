@@ -1,5 +1,10 @@
 //! The cases: one comparison each.
 
+mod apply;
+mod filling;
+mod growth;
+mod heal;
+mod sizes;
 mod write;
 
 use crate::report::Panel;
@@ -34,5 +39,12 @@ pub trait Case {
 
 /// All cases, in the order in which they run.
 pub fn all() -> Vec<Box<dyn Case>> {
-    write::all()
+    let joins: [Box<dyn Case>; 5] = [
+        Box::new(heal::Heal),
+        Box::new(filling::Filling),
+        Box::new(growth::Growth),
+        Box::new(apply::Apply),
+        Box::new(sizes::Sizes),
+    ];
+    write::all().into_iter().chain(joins).collect()
 }

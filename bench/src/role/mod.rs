@@ -9,6 +9,7 @@
 
 mod child;
 mod member;
+mod replica;
 
 pub use child::Child;
 pub use member::{Embedding, Way};
@@ -33,6 +34,8 @@ pub enum Role {
     },
     /// Runs a node and writes to it.
     Member(member::Member),
+    /// Runs a node that is filled, cut off and healed.
+    Replica(replica::Replica),
 }
 
 /// Plays a role to its end.
@@ -41,6 +44,7 @@ pub fn play(role: Role) -> Result<()> {
         Role::Pong => floor::pong(),
         Role::Ping { address, millis } => floor::ping(&address, Duration::from_millis(millis)),
         Role::Member(options) => member::run(options),
+        Role::Replica(options) => replica::run(options),
     }
 }
 
