@@ -294,9 +294,16 @@ pub struct ChunkBatch {
 pub struct ChunkKey {
     /// The key.
     pub key: Box<[u8]>,
-    /// Every live dot of the key.
-    pub live: Vec<Dot>,
+    /// The live dots of the key beside those of the entries: the asker has them.
+    pub others: Vec<Dot>,
     /// The entries that the asker lacks. There may be none for a key of a batch, be it that the
     /// asker has them or that the batch deleted the key.
     pub entries: Vec<Entry>,
+}
+
+impl ChunkKey {
+    /// Whether a dot of the key is live at the answerer.
+    pub fn lists(&self, dot: Dot) -> bool {
+        self.entries.iter().any(|entry| entry.dot == dot) || self.others.contains(&dot)
+    }
 }

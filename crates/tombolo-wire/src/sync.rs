@@ -167,7 +167,7 @@ fn write_chunk(out: &mut Vec<u8>, chunk: &Chunk) {
     write::count(out, chunk.keys.len());
     for key in &chunk.keys {
         write::bytes(out, &key.key);
-        write_dots(out, &key.live);
+        write_dots(out, &key.others);
         write::count(out, key.entries.len());
         for entry in &key.entries {
             write_entry(out, entry);
@@ -191,7 +191,7 @@ fn read_chunk(reader: &mut Reader<'_>) -> Read<Chunk> {
     let keys = reader.list("keys", LEAST_KEY, |reader| {
         Ok(ChunkKey {
             key: Box::from(reader.bytes("key")?),
-            live: read_dots(reader, "live dots of a key")?,
+            others: read_dots(reader, "other live dots of a key")?,
             entries: reader.list("entries", LEAST_ENTRY, read_entry)?,
         })
     })?;

@@ -322,7 +322,7 @@ fn sync_chunk() {
     };
     let key = ChunkKey {
         key: Box::from(&b"key"[..]),
-        live: vec![value.dot, tombstone.dot],
+        others: vec![value.dot, tombstone.dot],
         entries: vec![value, tombstone],
     };
     let seen_since = [(SENDER, 6)].into_iter().collect();

@@ -68,11 +68,14 @@ impl<T: Tables> Node<T> {
         Some(core::mem::take(&mut self.effects))
     }
 
-    /// Opens a sync of `table` with `peer`, unless one is under way. Not while peers each send a
-    /// part of a first filling: one of them is asked for all the rest once the parts are here, and
-    /// would send the parts of the others again if it were asked before.
+    /// Opens a sync of `table` with `peer`, unless one is under way. Not before a first filling has
+    /// begun, nor while peers each send a part of it: one of them is asked for all the rest once
+    /// the parts are here, and would send the others' parts again if it were asked before.
     pub(super) fn ask(&mut self, now: Millis, peer: Incarnation, table: TableId) {
-        let may = |state: &TableState| state.parts.is_empty() && state.peers.contains_key(&peer);
+        let may = |state: &TableState| {
+            let begun = state.synced || state.filled || state.writable;
+            begun && state.parts.is_empty() && state.peers.contains_key(&peer)
+        };
         if self.tables.get(&table).is_some_and(may) {
             self.ask_for(now, peer, table, Aim::Join);
         }

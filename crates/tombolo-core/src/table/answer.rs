@@ -51,12 +51,10 @@ impl Lacks {
 
 /// What `key` holds now, with the entries that the asker lacks.
 fn read<S: Store>(store: &S, asker: &Lacks, key: &[u8]) -> ChunkKey {
-    let mut found = ChunkKey { key: key.into(), live: Vec::new(), entries: Vec::new() };
-    store.entries(key, &mut |entry| {
-        found.live.push(entry.dot);
-        if asker.lacks(&entry) {
-            found.entries.push(entry.to_entry());
-        }
+    let mut found = ChunkKey { key: key.into(), others: Vec::new(), entries: Vec::new() };
+    store.entries(key, &mut |entry| match asker.lacks(&entry) {
+        true => found.entries.push(entry.to_entry()),
+        false => found.others.push(entry.dot),
     });
     found
 }

@@ -310,7 +310,7 @@ impl<S: Store> Table<S> {
         let mut dead = Vec::new();
         let all_known = found.entries.is_empty();
         self.store.entries(&found.key, &mut |entry| {
-            let listed = found.live.contains(&entry.dot);
+            let listed = found.lists(entry.dot);
             let gone = seen.covers(entry.dot) && !listed || replaced.contains(&entry.dot);
             // As at the end of a sync, tombstones are left to stability if nothing newer comes.
             if gone && !(all_known && entry.value.is_none()) {

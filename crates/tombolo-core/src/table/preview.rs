@@ -66,7 +66,7 @@ impl<S: Store> Table<S> {
         let (mut stays, mut goes): (Vec<Box<[u8]>>, Vec<Dot>) = (Vec::new(), Vec::new());
         self.store.entries(&found.key, &mut |entry| {
             let Some(value) = entry.value else { return };
-            if seen.covers(entry.dot) && !found.live.contains(&entry.dot) {
+            if seen.covers(entry.dot) && !found.lists(entry.dot) {
                 goes.push(entry.dot);
             } else {
                 stays.push(value.into());

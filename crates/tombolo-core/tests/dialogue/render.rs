@@ -203,7 +203,7 @@ impl Names {
     fn chunk(&self, chunk: &Chunk) -> String {
         let keys = chunk.keys.iter().map(|found| {
             let sent = list(found.entries.iter().map(|entry| self.entry(&found.key, entry)));
-            let more = found.live.len() - found.entries.len();
+            let more = found.others.len();
             if more == 0 { format!("[{sent}]") } else { format!("[{sent} beside {more} known]") }
         });
         let since = match chunk.seen_since.is_empty() {

@@ -208,7 +208,8 @@ pub fn dot_set() -> impl Strategy<Value = DotSet> {
 
 fn chunk() -> impl Strategy<Value = Chunk> {
     let key = (bytes(), vec(dot(), 0..4), vec(entry(), 0..4));
-    let key = key.prop_map(|(key, live, entries)| ChunkKey { key: Box::from(key), live, entries });
+    let key =
+        key.prop_map(|(key, others, entries)| ChunkKey { key: Box::from(key), others, entries });
     let of_key = (any::<prop::sample::Index>(), vec(dot(), 0..3));
     let batch = (dot(), number(), vec(of_key, 0..4));
     let parts = (vector(), vec(key, 1..6), vec(batch, 0..3), vec(remembered(), 0..3));

@@ -10,13 +10,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// How many bytes may be on their way at first, and at least.
-const LEAST: u64 = 64 * 1024;
+const LEAST: u64 = 128 * 1024;
 
 /// How many bytes may be on their way at most.
 const MOST: u64 = 8 * 1024 * 1024;
 
 /// How much longer a piece may take until it is taken in than those took that did not have to wait.
-const DELAY: Duration = Duration::from_millis(1);
+const DELAY: Duration = Duration::from_millis(2);
 
 /// For how long the fastest piece is what others are measured by: the way may become longer.
 const REMEMBERED: Duration = Duration::from_secs(10);
