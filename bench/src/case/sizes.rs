@@ -14,6 +14,10 @@ use anyhow::Result;
 const SIZES: [(u64, &str); 4] =
     [(10_000, "10 k"), (100_000, "100 k"), (1_000_000, "1 M"), (10_000_000, "10 M")];
 
+/// The constant of a heal's time: for each record of a table of ten million, of which all but the
+/// thousand are only looked at.
+const HEAL_NANOS: f64 = 400.0;
+
 /// How many writes are timed that are waited for, and that are not.
 const ACKNOWLEDGED: u64 = 2_000;
 const LOCAL: u64 = 20_000;
@@ -52,6 +56,11 @@ impl Case for Sizes {
             flat("insert is flat", Metric::P50, LOCAL_INSERT, 1.5),
             flat("bytes of a heal are flat", Metric::MegaBytes, HEAL, 1.5),
             flat("time of a heal is linear at most", Metric::Millis, HEAL, 1_000.0),
+            Target {
+                peer: Peer::None,
+                rule: Rule::AtMostAbsolute(HEAL_NANOS),
+                ..flat("time of a heal for each record", Metric::NanosPerOp, HEAL, 1.0)
+            },
         ]
     }
 
@@ -105,8 +114,12 @@ fn measure(size: u64, name: &str) -> Result<Vec<Sample>> {
     for (what, differences) in [(START, 0), (HEAL, DIFFERENCES)] {
         let Healed { millis, megabytes, cpu_nanos, .. } =
             heal(&mut nodes, size, differences, false)?;
-        let cpu = (Metric::CpuNanosPerOp, cpu_nanos);
-        let values = [(Metric::Millis, millis), (Metric::MegaBytes, megabytes), cpu];
+        let values = [
+            (Metric::Millis, millis),
+            (Metric::MegaBytes, megabytes),
+            (Metric::NanosPerOp, millis * 1e6 / size as f64),
+            (Metric::CpuNanosPerOp, cpu_nanos),
+        ];
         both(&mut samples, size, name, what, &values);
     }
     Ok(samples)
