@@ -20,6 +20,7 @@ pub mod report;
 pub mod role;
 pub mod runner;
 pub mod sample;
+pub mod servers;
 pub mod stream;
 pub mod syscalls;
 pub mod target;

@@ -1,9 +1,13 @@
 //! The cases: one comparison each.
 
 mod apply;
+mod daemon;
 mod filling;
 mod growth;
 mod heal;
+mod lookups;
+mod memory;
+mod replicated;
 mod sizes;
 mod write;
 
@@ -39,6 +43,7 @@ pub trait Case {
 
 /// All cases, in the order in which they run.
 pub fn all() -> Vec<Box<dyn Case>> {
+    let lookups: [Box<dyn Case>; 2] = [Box::new(lookups::Lookups), Box::new(memory::Memory)];
     let joins: [Box<dyn Case>; 5] = [
         Box::new(heal::Heal),
         Box::new(filling::Filling),
@@ -46,5 +51,6 @@ pub fn all() -> Vec<Box<dyn Case>> {
         Box::new(apply::Apply),
         Box::new(sizes::Sizes),
     ];
-    write::all().into_iter().chain(joins).collect()
+    let daemons: [Box<dyn Case>; 2] = [Box::new(daemon::Daemon), Box::new(replicated::Replicated)];
+    lookups.into_iter().chain(write::all()).chain(joins).chain(daemons).collect()
 }

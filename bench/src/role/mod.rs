@@ -8,7 +8,10 @@
 //! It ends when its input does, so no child outlives its parent.
 
 mod child;
+mod fill;
+mod lookups;
 mod member;
+mod redis_load;
 mod replica;
 
 pub use child::Child;
@@ -25,6 +28,12 @@ use std::time::Duration;
 pub enum Role {
     /// Sends every byte back.
     Pong,
+    /// Looks keys up in tables of this process.
+    Lookups(lookups::Lookups),
+    /// Fills a table and tells what memory it takes.
+    Fill(fill::Fill),
+    /// Loads a Redis server, or what speaks like one.
+    RedisLoad(redis_load::RedisLoad),
     /// Sends one byte at a time and waits for it.
     Ping {
         /// Where the pong listens.
@@ -42,6 +51,9 @@ pub enum Role {
 pub fn play(role: Role) -> Result<()> {
     match role {
         Role::Pong => floor::pong(),
+        Role::Lookups(options) => lookups::play(&options),
+        Role::Fill(options) => fill::play(&options),
+        Role::RedisLoad(load) => redis_load::play(&load),
         Role::Ping { address, millis } => floor::ping(&address, Duration::from_millis(millis)),
         Role::Member(options) => member::run(options),
         Role::Replica(options) => replica::run(options),
