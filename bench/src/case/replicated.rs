@@ -62,6 +62,10 @@ impl Case for Replicated {
         drop(nodes);
         bench.show("filling Redis");
         samples.extend(measure(bench, REDIS, &Server::redis_replicated()?, 2)?);
+        // What there is without any replication: no server can do more than that.
+        bench.show("filling single servers");
+        samples.extend(measure(bench, "Tombolo, one node", &[Server::tombolo(&[])?], 0)?);
+        samples.extend(measure(bench, "Redis, no replica", &[Server::redis(None)?], 0)?);
         Ok(samples)
     }
 }
