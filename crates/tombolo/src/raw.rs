@@ -173,6 +173,26 @@ impl RawTable {
         Some(Value { bytes: value?, expires: expires.map(|at| at.0) })
     }
 
+    /// Fetches what `key` holds from memory into the processor's caches. Whoever is about to read
+    /// or write several keys, and calls this for all of them first, waits for memory once instead
+    /// of once a key.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use tombolo::{Declaration, Node};
+    /// # let node = Node::builder().name("a").listen("127.0.0.1:0".parse()?).start().await?;
+    /// let pages = node.create_table("pages", Declaration::default()).await?;
+    /// let keys: [&[u8]; 3] = [b"/", b"/a", b"/b"];
+    /// keys.iter().for_each(|key| pages.prefetch(key));
+    /// keys.iter().for_each(|key| pages.read(key, |found| assert!(found.is_none())));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prefetch(&self, key: &[u8]) {
+        self.part(key).records.touch(key);
+    }
+
     /// Writes a value. It is read here at once; the receipt is for [`RawTable::acknowledged`].
     pub fn put(
         &self,

@@ -18,6 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    ahead::Ahead,
     command::{self, Flow, Slow},
     failure::Failure,
     inbox::Inbox,
@@ -166,6 +167,8 @@ impl Connection {
     /// Executes commands until something must be awaited. This part never waits.
     fn execute(&mut self) -> Pause {
         let mut executed = 0;
+        // How many of the next commands have had their keys fetched.
+        let mut fetched = 0;
         let pause = loop {
             if self.reply.len() > REPLY_LIMIT || self.marks.len() > MARK_LIMIT {
                 break Pause::Full;
@@ -173,9 +176,13 @@ impl Connection {
             if executed == TURN {
                 break Pause::Turn;
             }
+            if fetched == 0 {
+                fetched = self.fetch_ahead();
+            }
             if let Some(pause) = self.execute_one() {
                 break pause;
             }
+            fetched = fetched.saturating_sub(1);
             executed += 1;
         };
         if executed > 0 {
@@ -184,6 +191,18 @@ impl Connection {
             processed.fetch_add(executed as u64, Ordering::Relaxed);
         }
         pause
+    }
+
+    /// Fetches what the next commands will look up, if they are several. Returns how many.
+    fn fetch_ahead(&self) -> usize {
+        let input = self.inbox.unread();
+        let ahead = Ahead::of(input);
+        let keys = ahead.keys(input);
+        let count = keys.len();
+        if count > 1 {
+            keys.for_each(|key| self.session.table.prefetch(key));
+        }
+        count
     }
 
     fn execute_one(&mut self) -> Option<Pause> {

@@ -28,6 +28,7 @@ use self::{
     shared::{DEFAULT_TABLE, Shared},
 };
 
+mod ahead;
 mod command;
 mod connection;
 mod failure;
