@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tombolo_core::{Kind, TableId};
 use tombolo_wire::{DumpAsk, DumpPage, DumpPart, DumpRecord};
 
@@ -48,7 +49,8 @@ pub enum DumpError {
         /// The node.
         node: String,
     },
-    /// The node did not send the next part in time. What was read is thrown away.
+    /// The next part was not here in time; always so if there was no time. What was read is thrown
+    /// away.
     #[error("node {node:?} did not send the next part in time; ask again, with a longer timeout")]
     Timeout {
         /// The node.
@@ -130,7 +132,8 @@ impl Shell {
 
 impl Link {
     /// The part of the peer's copy of a table that begins at `cursor`; none if it has no such
-    /// table.
+    /// table. Never one that is here only after the time was over: the timer has a granularity, and
+    /// a task may be late to look, so the clock is asked.
     async fn dump_part(
         &self,
         shell: &Shell,
@@ -139,6 +142,7 @@ impl Link {
         timeout: Duration,
     ) -> Result<Option<DumpPage>, DumpError> {
         let node = || self.peer.name.clone();
+        let begun = Instant::now();
         let asking = async {
             let _turn = self.dumps.turn.lock().await;
             let call = self.dumps.calls.fetch_add(1, Relaxed);
@@ -151,9 +155,9 @@ impl Link {
         };
         tokio::select! {
             answered = tokio::time::timeout(timeout, asking) => match answered {
-                Ok(Ok(part)) => Ok(part.page),
+                Ok(Ok(part)) if begun.elapsed() < timeout => Ok(part.page),
                 Ok(Err(_)) => Err(DumpError::Lost { node: node() }),
-                Err(_) => Err(DumpError::Timeout { node: node() }),
+                Ok(Ok(_)) | Err(_) => Err(DumpError::Timeout { node: node() }),
             },
             () = self.closed.cancelled() => Err(DumpError::Lost { node: node() }),
         }
@@ -167,7 +171,8 @@ impl RawTable {
     ///
     /// A record that is there from the start to the end is in it exactly once. It is read in parts
     /// of 256 KiB, each waited for for at most `timeout`, and costs that node a walk over a 256th
-    /// of the table each. All of it is kept here until it is returned.
+    /// of the table each. A part that comes later counts for none, so a timeout of zero is always
+    /// too short for another node's copy. All of it is kept here until it is returned.
     ///
     /// # Errors
     ///
