@@ -2,15 +2,13 @@
 
 use super::codec::{Codec, Encoded};
 use super::error::{DecodeError, EncodeError};
-use super::pending::{Insert, Options, Write, write};
-use super::walk::{Decode, Iter, Range, Source};
-use super::write::check_all;
+use super::pending::{Insert, Options, Write, write, write_all};
+use super::walk::{Decode, Iter, Source};
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
 use crate::clock::now;
 use crate::composite;
 use crate::dump::DumpError;
-use crate::fragments::LastWrites;
-use crate::raw::{RawRecord, RawTable, Value};
+use crate::raw::{RawRecord, RawTable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Borrow;
@@ -108,24 +106,16 @@ where
         Q: Borrow<K>,
         W: Borrow<V>,
     {
-        let encode = |(key, object): (Q, W)| self.codec.record(key.borrow(), object.borrow());
-        self.add(objects.into_iter().map(encode).collect())
+        self.add(self.codec.records::<K, V>(objects))
     }
 
     fn add(&self, encoded: Result<Vec<Encoded>, EncodeError>) -> Insert {
-        Insert::new(write(
+        Insert::new(write_all(
             &self.raw,
             self.options(),
             encoded,
-            |raw, objects, expires| {
-                check_all(raw, objects.iter().map(|(key, object)| raw.object_size(key, object)))?;
-                let mut last = LastWrites::default();
-                for (key, object) in objects {
-                    last.note(raw.add(key, object, expires)?);
-                }
-                Ok((last, ()))
-            },
-            |acked, ()| acked,
+            |raw, (key, object)| raw.object_size(key, object),
+            |raw, (key, object), expires| raw.add(key, object, expires).map(Some),
         ))
     }
 
@@ -162,26 +152,16 @@ where
         Q: Borrow<K>,
         W: Borrow<V>,
     {
-        let encode = |(key, object): (Q, W)| self.codec.record(key.borrow(), object.borrow());
-        self.remove(objects.into_iter().map(encode).collect())
+        self.remove(self.codec.records::<K, V>(objects))
     }
 
     fn remove(&self, encoded: Result<Vec<Encoded>, EncodeError>) -> Write {
-        write(
+        write_all(
             &self.raw,
             self.options(),
             encoded,
-            |raw, objects, _| {
-                check_all(raw, objects.iter().map(|(key, object)| raw.object_size(key, object)))?;
-                let mut last = LastWrites::default();
-                for (key, object) in objects {
-                    raw.delete_object(key, object)?
-                        .into_iter()
-                        .for_each(|receipt| last.note(receipt));
-                }
-                Ok((last, ()))
-            },
-            |acked, ()| acked,
+            |raw, (key, object)| raw.object_size(key, object),
+            |raw, (key, object), _| raw.delete_object(key, object),
         )
     }
 
@@ -260,26 +240,19 @@ where
     /// Every object with its key; the objects of a key come one after the other. See [`Iter`] for
     /// what is promised beside writers.
     pub fn iter(&self) -> Iter<(K, V)> {
-        self.walk(if self.raw.has_second_key() {
-            |codec, composite, object| {
-                let (key, _) = split(codec, composite)?;
-                codec.pair(&key, object)
-            }
+        Iter::new(self.source(if self.raw.has_second_key() {
+            |codec, composite, object| codec.pair(&split(codec, composite)?.0, object)
         } else {
             |codec, composite, _| {
                 let (key, object) = split(codec, composite)?;
                 codec.pair(&key, object)
             }
-        })
+        }))
     }
 
     /// Every key that has an object, once.
     pub fn keys(&self) -> BagKeys<K> {
-        let source = Source {
-            raw: self.raw.clone(),
-            codec: self.codec.clone(),
-            decode: |codec, key, _| codec.decode_key(key),
-        };
+        let source = self.source(|codec, key, _| codec.decode_key(key));
         BagKeys { source, from: Bound::Unbounded }
     }
 
@@ -289,10 +262,8 @@ where
         &self,
         mut wanted: impl FnMut(&K, &V) -> bool,
     ) -> impl Iterator<Item = Result<(K, V), DecodeError>> {
-        self.iter().filter(move |item| match item {
-            Ok((key, object)) => wanted(key, object),
-            Err(_) => true,
-        })
+        self.iter()
+            .filter(move |item| item.as_ref().map_or(true, |(key, object)| wanted(key, object)))
     }
 
     /// All objects of this node, with their keys.
@@ -312,8 +283,7 @@ where
     /// [`DumpError`] says for each case what to do.
     pub async fn remote_dump(&self, node: &str) -> Result<Vec<(K, V)>, DumpError> {
         let objects = self.raw.remote_dump(node, self.timeout).await?;
-        let pair = |(key, object): &(Vec<u8>, Value)| self.codec.pair(key, object);
-        Ok(objects.iter().map(pair).collect::<Result<_, DecodeError>>()?)
+        Ok(self.codec.pairs(&objects)?)
     }
 
     /// How many objects there are under all keys; one that expired counts until it is swept.
@@ -331,9 +301,8 @@ where
         self.raw.fingerprint()
     }
 
-    fn walk<T>(&self, decode: Decode<T>) -> Iter<T> {
-        let source = Source { raw: self.raw.clone(), codec: self.codec.clone(), decode };
-        Iter::over(Range::new(source, Bound::Unbounded, Bound::Unbounded))
+    fn source<T>(&self, decode: Decode<T>) -> Source<T> {
+        Source { raw: self.raw.clone(), codec: self.codec.clone(), decode }
     }
 }
 

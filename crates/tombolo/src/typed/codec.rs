@@ -2,9 +2,10 @@
 
 use super::error::{DecodeError, EncodeError};
 use super::key;
-use crate::raw::RawTable;
+use crate::raw::{RawTable, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Borrow;
 use std::fmt::Display;
 use std::sync::Arc;
 use tombolo_core::Kind;
@@ -53,6 +54,14 @@ impl Codec {
         Ok((self.key(key)?, self.value(value)?))
     }
 
+    pub(super) fn records<K: Serialize, V: Serialize>(
+        &self,
+        records: impl IntoIterator<Item = (impl Borrow<K>, impl Borrow<V>)>,
+    ) -> Result<Vec<Encoded>, EncodeError> {
+        let records = records.into_iter();
+        records.map(|(key, value)| self.record(key.borrow(), value.borrow())).collect()
+    }
+
     pub(crate) fn decode_key<K: DeserializeOwned>(&self, bytes: &[u8]) -> Result<K, DecodeError> {
         if self.ordered {
             key::decode(bytes).map_err(|cause| self.error(cause))
@@ -71,6 +80,13 @@ impl Codec {
         value: &[u8],
     ) -> Result<(K, V), DecodeError> {
         Ok((self.decode_key(key)?, self.decode_value(value)?))
+    }
+
+    pub(super) fn pairs<K: DeserializeOwned, V: DeserializeOwned>(
+        &self,
+        records: &[(Vec<u8>, Value)],
+    ) -> Result<Vec<(K, V)>, DecodeError> {
+        records.iter().map(|(key, value)| self.pair(key, value)).collect()
     }
 
     pub(super) fn error(&self, cause: impl Display) -> DecodeError {

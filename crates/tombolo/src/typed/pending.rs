@@ -1,7 +1,7 @@
 //! Writes as futures.
 
 use super::error::{EncodeError, InsertError};
-use crate::acknowledged::{Ack, Acked};
+use crate::acknowledged::{Ack, Acked, Receipt};
 use crate::clock::now;
 use crate::fragments::LastWrites;
 use crate::raw::{RawTable, WriteError};
@@ -239,6 +239,28 @@ where
         Ok(done(acked, result))
     })
 }
+
+/// A write of many things in one go: if one of them is too large, none is written.
+pub(super) fn write_all<E: Send + Sync + 'static>(
+    raw: &RawTable,
+    options: Options,
+    encoded: Result<Vec<E>, EncodeError>,
+    size: fn(&RawTable, &E) -> usize,
+    apply: impl Fn(&RawTable, &E, Option<u64>) -> Wrote + Send + Sync + 'static,
+) -> Write {
+    let apply = move |raw: &RawTable, all: &Vec<E>, expires| {
+        raw.check(all.iter().map(|one| size(raw, one)).max().unwrap_or_default())?;
+        let mut last = LastWrites::default();
+        for one in all {
+            apply(raw, one, expires)?.into_iter().for_each(|receipt| last.note(receipt));
+        }
+        Ok((last, ()))
+    };
+    write(raw, options, encoded, apply, |acked, ()| acked)
+}
+
+/// The receipt of a write; none if there was nothing to write.
+type Wrote = Result<Option<Receipt>, WriteError>;
 
 /// The last of what was written, and what else came of it.
 pub(super) type Applied<R> = Result<(LastWrites, R), WriteError>;

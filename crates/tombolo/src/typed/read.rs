@@ -6,7 +6,6 @@ use super::error::DecodeError;
 use super::walk::{Decode, Iter, Source};
 use crate::clock::now;
 use crate::dump::DumpError;
-use crate::raw::Value;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Borrow;
@@ -150,10 +149,8 @@ where
         &self,
         mut wanted: impl FnMut(&K, &V) -> bool,
     ) -> impl Iterator<Item = Result<(K, V), DecodeError>> {
-        self.iter().filter(move |item| match item {
-            Ok((key, value)) => wanted(key, value),
-            Err(_) => true,
-        })
+        self.iter()
+            .filter(move |item| item.as_ref().map_or(true, |(key, value)| wanted(key, value)))
     }
 
     /// The records whose key `wanted` says yes to.
@@ -229,8 +226,7 @@ where
     /// ```
     pub async fn remote_dump(&self, node: &str) -> Result<Vec<(K, V)>, DumpError> {
         let records = self.raw.remote_dump(node, self.timeout).await?;
-        let pair = |(key, value): &(Vec<u8>, Value)| self.codec.pair(key, value);
-        Ok(records.iter().map(pair).collect::<Result<_, DecodeError>>()?)
+        Ok(self.codec.pairs(&records)?)
     }
 
     /// How many keys hold a value; one that expired counts until it is swept, some seconds later.

@@ -6,6 +6,7 @@ use crate::raw::RawTable;
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
 use std::ops::{Bound, ControlFlow};
+use tombolo_core::Kind;
 
 /// How many records the first page has. Each page has twice as many as the one before it.
 const FIRST: usize = 64;
@@ -53,16 +54,15 @@ struct Scan<T> {
 
 impl<T> Iter<T> {
     pub(super) fn new(source: Source<T>) -> Iter<T> {
-        Iter(if source.codec.is_ordered() {
-            Walk::Range(Range::new(source, Bound::Unbounded, Bound::Unbounded))
-        } else {
-            Walk::Scan(Scan { source, page: VecDeque::new(), cursor: Some(0), size: FIRST })
+        Iter(match source.raw.kind() {
+            Kind::Set => {
+                Walk::Scan(Scan { source, page: VecDeque::new(), cursor: Some(0), size: FIRST })
+            }
+            // The objects of one key of a bag lie side by side.
+            Kind::OrderedSet | Kind::Bag => {
+                Walk::Range(Range::new(source, Bound::Unbounded, Bound::Unbounded))
+            }
         })
-    }
-
-    /// Over all that is in the order of the keys' bytes.
-    pub(super) fn over(range: Range<T>) -> Iter<T> {
-        Iter(Walk::Range(range))
     }
 }
 

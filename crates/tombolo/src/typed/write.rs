@@ -3,10 +3,9 @@
 use super::Table;
 use super::codec::Encoded;
 use super::error::{DecodeError, EncodeError};
-use super::pending::{Insert, Write, write};
+use super::pending::{Insert, Write, write, write_all};
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
-use crate::fragments::LastWrites;
-use crate::raw::{Change, RawTable, WriteError};
+use crate::raw::Change;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Borrow;
@@ -76,21 +75,12 @@ where
         Q: Borrow<K>,
         W: Borrow<V>,
     {
-        let encode = |(key, value): (Q, W)| self.codec.record(key.borrow(), value.borrow());
-        let encoded: Result<Vec<Encoded>, EncodeError> = records.into_iter().map(encode).collect();
-        Insert::new(write(
+        Insert::new(write_all(
             &self.raw,
             self.options(),
-            encoded,
-            |raw, records, expires| {
-                check_all(raw, records.iter().map(|(key, value)| key.len() + value.len()))?;
-                let mut last = LastWrites::default();
-                for (key, value) in records {
-                    last.note(raw.put(key, value, expires)?);
-                }
-                Ok((last, ()))
-            },
-            |acked, ()| acked,
+            self.codec.records::<K, V>(records),
+            |_, (key, value)| key.len() + value.len(),
+            |raw, (key, value), expires| raw.put(key, value, expires).map(Some),
         ))
     }
 
@@ -178,21 +168,13 @@ where
     ///
     /// As [`Table::insert`]; if one of the keys cannot be deleted, none is.
     pub fn delete_many<Q: Borrow<K>>(&self, keys: impl IntoIterator<Item = Q>) -> Write {
-        let encoded: Result<Vec<Vec<u8>>, EncodeError> =
-            keys.into_iter().map(|key| self.codec.key(key.borrow())).collect();
-        write(
+        let keys = keys.into_iter().map(|key| self.codec.key(key.borrow())).collect();
+        write_all(
             &self.raw,
             self.options(),
-            encoded,
-            |raw, keys, _| {
-                check_all(raw, keys.iter().map(Vec::len))?;
-                let mut last = LastWrites::default();
-                for key in keys {
-                    raw.delete(key)?.into_iter().for_each(|receipt| last.note(receipt));
-                }
-                Ok((last, ()))
-            },
-            |acked, ()| acked,
+            keys,
+            |_, key| key.len(),
+            |raw, key, _| raw.delete(key),
         )
     }
 
@@ -234,28 +216,22 @@ where
         Q: Borrow<K>,
         W: Borrow<V>,
     {
-        let encode = |(key, value): (Q, W)| self.codec.record(key.borrow(), value.borrow());
-        self.delete_encoded(records.into_iter().map(encode).collect())
+        self.delete_encoded(self.codec.records::<K, V>(records))
     }
 
     fn delete_encoded(&self, encoded: Result<Vec<Encoded>, EncodeError>) -> Write {
-        write(
+        write_all(
             &self.raw,
             self.options(),
             encoded,
-            |raw, records, _| {
-                check_all(raw, records.iter().map(|(key, _)| key.len()))?;
-                let mut last = LastWrites::default();
-                for (key, value) in records {
-                    let (deleted, ()) = raw.decide(key, |held| {
-                        let same = held.is_some_and(|held| held.value == &value[..]);
-                        (if same { Change::Delete } else { Change::Keep }, ())
-                    })?;
-                    deleted.into_iter().for_each(|receipt| last.note(receipt));
-                }
-                Ok((last, ()))
+            |_, (key, _)| key.len(),
+            |raw, (key, value), _| {
+                let (deleted, ()) = raw.decide(key, |held| {
+                    let same = held.is_some_and(|held| held.value == &value[..]);
+                    (if same { Change::Delete } else { Change::Keep }, ())
+                })?;
+                Ok(deleted)
             },
-            |acked, ()| acked,
         )
     }
 
@@ -324,12 +300,4 @@ pub struct Replaced<V> {
     pub previous: Result<Option<V>, DecodeError>,
     /// Who acknowledged the put.
     pub acked: Acked,
-}
-
-/// Refuses all of several writes if one of them is too large.
-pub(super) fn check_all(
-    raw: &RawTable,
-    sizes: impl Iterator<Item = usize>,
-) -> Result<(), WriteError> {
-    raw.check(sizes.max().unwrap_or_default())
 }
