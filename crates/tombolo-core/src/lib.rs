@@ -46,7 +46,8 @@ pub use message::{
     SyncBody, part_of,
 };
 pub use node::{
-    Answer, Effect, Event, HeldView, HoldError, LinkView, Node, Notice, Settings, TableView, Tables,
+    Answer, Effect, Event, HeldView, HoldError, LinkView, NewTable, Node, Notice, Settings,
+    TableView, Tables,
 };
 
 pub use resolver::{Resolution, Resolver, Sibling};

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use tombolo_core::{
     AlterError, BTreeStore, Declaration, DeclarationError, DeclareError, Effect, Epochs, Event,
-    Limits, Merge, Message, Millis, Node, NodeId, Notice, Policy, Settings, Table, TableId, Tables,
-    fragment_name,
+    Limits, Merge, Message, Millis, NewTable, Node, NodeId, Notice, Policy, Settings, Table,
+    TableId, Tables, fragment_name,
 };
 
 const NOW: Millis = Millis(1_000);
@@ -19,18 +19,12 @@ struct Memory {
 impl Tables for Memory {
     type Store = BTreeStore;
 
-    fn create(
-        &mut self,
-        id: TableId,
-        name: &str,
-        fragment: u16,
-        declaration: &Declaration,
-        epochs: &Epochs,
-    ) {
+    fn create(&mut self, new: NewTable<'_>) {
         let (store, limits) = (BTreeStore::default(), Limits::default());
-        let table = Table::new(me().incarnation(), store, limits, declaration, epochs.clone());
-        assert!(self.tables.get_mut().insert(id, table).is_none(), "made twice");
-        self.made.push((name.into(), fragment));
+        let table =
+            Table::new(me().incarnation(), store, limits, new.declaration, new.epochs.clone());
+        assert!(self.tables.get_mut().insert(new.id, table).is_none(), "made twice");
+        self.made.push((new.name.into(), new.fragment));
     }
 
     fn with<R>(&self, id: TableId, step: impl FnOnce(&mut Table<BTreeStore>) -> R) -> R {

@@ -6,8 +6,8 @@ use crate::serial::Serving;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tombolo_core::{
-    Change, Declaration, Dot, Epochs, Incarnation, Limits, Mark, Millis, Node, NodeId, OwnerDown,
-    Remembered, Request, Stamp, Store, Table, TableId, Tables, Written,
+    Change, Declaration, Dot, Epochs, Incarnation, Limits, Mark, Millis, NewTable, Node, NodeId,
+    OwnerDown, Remembered, Request, Stamp, Store, Table, TableId, Tables, Written,
 };
 
 /// Who wanted a write.
@@ -247,14 +247,8 @@ fn do_write<S: Store>(
 impl<S: Store + Default> Tables for SimTables<S> {
     type Store = S;
 
-    fn create(
-        &mut self,
-        id: TableId,
-        _name: &str,
-        _fragment: u16,
-        declaration: &Declaration,
-        epochs: &Epochs,
-    ) {
+    fn create(&mut self, new: NewTable<'_>) {
+        let NewTable { id, declaration, epochs, .. } = new;
         let table = Table::new(self.me, S::default(), self.limits, declaration, epochs.clone());
         self.declared.borrow_mut().insert(id, (declaration.clone(), epochs.clone()));
         self.made.borrow_mut().push(id);

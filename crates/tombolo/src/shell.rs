@@ -26,8 +26,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tombolo_core::{
-    Declaration, DeclareError, Effect, Epochs, Event, Incarnation, Kind, Limits, Member, Message,
-    Millis, Node, NodeId, Table, TableId, Tables,
+    Declaration, DeclareError, Effect, Event, Incarnation, Kind, Limits, Member, Message, Millis,
+    NewTable, Node, NodeId, Table, TableId, Tables,
 };
 use tombolo_store::{ConcurrentStore, Order, Records};
 
@@ -82,14 +82,8 @@ pub(crate) struct Surroundings {
 impl Tables for Surroundings {
     type Store = ConcurrentStore;
 
-    fn create(
-        &mut self,
-        id: TableId,
-        name: &str,
-        fragment: u16,
-        declaration: &Declaration,
-        epochs: &Epochs,
-    ) {
+    fn create(&mut self, new: NewTable<'_>) {
+        let NewTable { id, name, fragment, declaration, epochs } = new;
         let order = match declaration.kind {
             Kind::Set => Order::Hashed,
             // The objects of one key of a bag lie side by side.

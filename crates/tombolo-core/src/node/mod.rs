@@ -16,7 +16,7 @@ mod view;
 pub use event::{Effect, Event, Notice};
 pub use hold::HoldError;
 pub use sync::Answer;
-pub use tables::Tables;
+pub use tables::{NewTable, Tables};
 pub use view::{HeldView, LinkView, TableView};
 
 use crate::id::{Incarnation, NodeId, TableId};

@@ -24,19 +24,26 @@ pub trait Tables {
     /// Where the tables keep their records.
     type Store: Store;
 
-    /// Makes an empty fragment of the table called `name`; an ordinary table has but fragment 0.
-    /// Of several fragments the first is made last.
-    fn create(
-        &mut self,
-        id: TableId,
-        name: &str,
-        fragment: u16,
-        declaration: &Declaration,
-        epochs: &Epochs,
-    );
+    /// Makes an empty table, or a fragment of one. Of several fragments the first is made last.
+    fn create(&mut self, new: NewTable<'_>);
 
     /// Runs a short step on a table that was created.
     fn with<R>(&self, id: TableId, step: impl FnOnce(&mut Table<Self::Store>) -> R) -> R;
+}
+
+/// A table that is to be made, or a fragment of one.
+#[derive(Clone, Copy, Debug)]
+pub struct NewTable<'a> {
+    /// What it is called between nodes.
+    pub id: TableId,
+    /// The name of the table, whichever fragment it is.
+    pub name: &'a str,
+    /// Which fragment it is; an ordinary table has but fragment 0.
+    pub fragment: u16,
+    /// How the table is declared.
+    pub declaration: &'a Declaration,
+    /// How it was declared before.
+    pub epochs: &'a Epochs,
 }
 
 /// A table, or a fragment of one, as the node knows it. The fragments of a table are always
@@ -226,7 +233,7 @@ impl<T: Tables> Node<T> {
         let fragments: Arc<[TableId]> = (0..declaration.fragments).map(ids).collect();
         // Whoever finds the first finds all.
         for (fragment, id) in (0..declaration.fragments).zip(fragments.iter().copied()).rev() {
-            self.surroundings.create(id, name, fragment, declaration, epochs);
+            self.surroundings.create(NewTable { id, name, fragment, declaration, epochs });
             let awaited = self.members.awaited();
             self.surroundings.with(id, |table| table.set_members(awaited));
             let place = (fragment, Arc::clone(&fragments));

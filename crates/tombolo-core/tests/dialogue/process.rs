@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use tombolo_core::{
-    BTreeStore, Change, Conclusion, Declaration, Entry, Epochs, Incarnation, Limits, Lone, Millis,
-    Node, NodeId, OpRef, Ripe, Settings, Table, TableId, Tables, Written,
+    BTreeStore, Change, Conclusion, Entry, Incarnation, Limits, Lone, Millis, NewTable, Node,
+    NodeId, OpRef, Ripe, Settings, Table, TableId, Tables, Written,
 };
 
 /// One op on its way.
@@ -42,17 +42,10 @@ pub struct Memory {
 impl Tables for Memory {
     type Store = BTreeStore;
 
-    fn create(
-        &mut self,
-        id: TableId,
-        _name: &str,
-        _fragment: u16,
-        declaration: &Declaration,
-        epochs: &Epochs,
-    ) {
+    fn create(&mut self, new: NewTable<'_>) {
         let (store, limits) = (BTreeStore::default(), Limits::default());
-        let table = Table::new(self.me, store, limits, declaration, epochs.clone());
-        self.tables.get_mut().insert(id, table);
+        let table = Table::new(self.me, store, limits, new.declaration, new.epochs.clone());
+        self.tables.get_mut().insert(new.id, table);
     }
 
     fn with<R>(&self, id: TableId, step: impl FnOnce(&mut Table<BTreeStore>) -> R) -> R {
