@@ -7,7 +7,7 @@
 use crate::acknowledged::Ack;
 use crate::clock::now;
 use crate::node::{CreateError, Node};
-use crate::raw::{RawTable, WriteError, record};
+use crate::raw::{RawRecord, RawTable, WriteError, record};
 use crate::snapshot::{Content, Damage, Reader, Writer, content, message};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -73,8 +73,8 @@ impl Backup {
                 self.declared = true;
             }
             let out = &mut self.out;
-            self.cursor = scan(table, self.cursor, |key, value, expires| {
-                write_record(writer.raw(), key, value, expires);
+            self.cursor = table.scan(self.cursor, STEP, |key, record| {
+                write_record(writer.raw(), key, record);
                 writer.settle(out);
             });
             if self.cursor == 0 {
@@ -86,12 +86,8 @@ impl Backup {
     }
 }
 
-/// Goes on with a scan over what a table shows; in a bag the objects with their places' names.
-fn scan(table: &RawTable, cursor: u64, mut see: impl FnMut(&[u8], &[u8], Option<u64>)) -> u64 {
-    table.scan(cursor, STEP, |key, record| see(key, record.value, record.expires))
-}
-
-fn write_record(out: &mut Vec<u8>, key: &[u8], value: &[u8], expires: Option<u64>) {
+/// Of a bag the key is where an object lies, so that a restore puts it there again.
+fn write_record(out: &mut Vec<u8>, key: &[u8], RawRecord { value, expires }: RawRecord<'_>) {
     out.push(RECORD);
     out.extend_from_slice(&expires.unwrap_or(0).to_le_bytes());
     out.extend_from_slice(&(key.len() as u32).to_le_bytes());

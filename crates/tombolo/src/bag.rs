@@ -58,8 +58,7 @@ impl RawTable {
 
     /// Deletes all objects of a key that are there.
     pub(crate) fn delete_objects(&self, key: &[u8]) -> Result<Option<Receipt>, WriteError> {
-        let mut composites: Vec<Vec<u8>> = Vec::new();
-        self.for_composites(key, |composite, _| composites.push(composite.to_vec()));
+        let composites = self.composites(key);
         let Some(part) = composites.first().map(|composite| self.part(composite)) else {
             return Ok(None);
         };
@@ -74,11 +73,12 @@ impl RawTable {
     /// Shows every object of a key of a bag, in the order of their bytes (or of their second key).
     /// No lock. Nothing is shown of a table that is no bag.
     pub fn for_objects(&self, key: &[u8], mut see: impl FnMut(&[u8])) {
-        let second = self.second_key().is_some();
-        self.for_composites(key, |composite, value| {
+        let second = self.has_second_key();
+        self.walk_key(key, |composite, value| {
             if let Some((_, identity)) = composite::decode(composite) {
                 see(if second { value } else { identity });
             }
+            ControlFlow::Continue(())
         });
     }
 
@@ -90,12 +90,8 @@ impl RawTable {
 
     /// Whether a key of a bag has any object.
     pub(crate) fn has_objects(&self, key: &[u8]) -> bool {
-        let mut prefix = Vec::with_capacity(key.len() + 2);
-        composite::prefix(&mut prefix, key);
-        let to = composite::upper(&prefix);
-        let to = to.as_ref().map(Vec::as_slice);
         let mut found = false;
-        self.in_order(Bound::Included(&prefix), to, false, |_, _| {
+        self.walk_key(key, |_, _| {
             found = true;
             ControlFlow::Break(())
         });
@@ -131,7 +127,7 @@ impl RawTable {
 
     /// Shows every key of a bag with one of its objects at a time, in the order of the keys.
     pub fn for_each_object(&self, mut see: impl FnMut(&[u8], &[u8])) {
-        let second = self.second_key().is_some();
+        let second = self.has_second_key();
         if self.kind() != Kind::Bag {
             return;
         }
@@ -164,7 +160,19 @@ impl RawTable {
         self.shared.declaration().policy.per().and_then(|field| Path::parse(field).ok())
     }
 
-    pub(crate) fn for_composites(&self, key: &[u8], mut see: impl FnMut(&[u8], &[u8])) {
+    /// Where the objects of a key lie, in order.
+    pub(crate) fn composites(&self, key: &[u8]) -> Vec<Vec<u8>> {
+        let mut composites = Vec::new();
+        self.walk_key(key, |composite, _| {
+            composites.push(composite.to_vec());
+            ControlFlow::Continue(())
+        });
+        composites
+    }
+
+    /// Shows where each object of a key of a bag lies, and what is kept there, until `see` breaks
+    /// off.
+    fn walk_key(&self, key: &[u8], mut see: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>) {
         if self.kind() != Kind::Bag {
             return;
         }
@@ -174,9 +182,7 @@ impl RawTable {
         let to = upper.as_ref().map(Vec::as_slice);
         let range = Range { from: Bound::Included(&prefix), to, back: false };
         // All objects of a key lie in one part.
-        in_order(std::slice::from_ref(self.part(&prefix)), range, |composite, record| {
-            see(composite, record.value);
-            ControlFlow::Continue(())
-        });
+        let part = std::slice::from_ref(self.part(&prefix));
+        in_order(part, range, |composite, record| see(composite, record.value));
     }
 }

@@ -1,6 +1,7 @@
 //! Batches: several writes of one table that readers see together or not at all.
 
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
+use crate::clock::millis_at;
 use crate::raw::{RawTable, WriteError};
 use crate::typed::{Codec, EncodeError, Table};
 use serde::Serialize;
@@ -148,7 +149,11 @@ impl RawBatch {
     ///
     /// [`BatchError`]; nothing is changed then, not even a part.
     pub fn write(self) -> Result<Option<Receipt>, BatchError> {
-        let RawBatch { table, steps } = &self;
+        self.make()
+    }
+
+    fn make(&self) -> Result<Option<Receipt>, BatchError> {
+        let RawBatch { table, steps } = self;
         let Some(first) = steps.first() else { return Ok(None) };
         let is_bag = table.kind() == Kind::Bag;
         for step in steps {
@@ -211,13 +216,9 @@ impl RawBatch {
     fn plan_delete_objects(&self, key: &[u8], changes: &mut Vec<(Vec<u8>, CoreChange<'_>)>) {
         let mut prefix = Vec::with_capacity(key.len() + 2);
         crate::composite::prefix(&mut prefix, key);
-        let mut composites: Vec<Vec<u8>> = changes
-            .iter()
-            .map(|(key, _)| key)
-            .filter(|key| key.starts_with(&prefix))
-            .cloned()
-            .collect();
-        self.table.for_composites(key, |composite, _| composites.push(composite.to_vec()));
+        let mut composites = self.table.composites(key);
+        let given = changes.iter().map(|(key, _)| key).filter(|key| key.starts_with(&prefix));
+        composites.extend(given.cloned());
         composites.sort_unstable();
         composites.dedup();
         changes.extend(composites.into_iter().map(|composite| (composite, CoreChange::Delete)));
@@ -313,8 +314,7 @@ impl<K: Serialize, V: Serialize> Batch<K, V> {
         Q: Serialize + ?Sized,
         W: Serialize + ?Sized,
     {
-        let since_epoch = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.put(key, value, Some(since_epoch.as_millis() as u64))
+        self.put(key, value, Some(millis_at(expires)))
     }
 
     /// Adds the deletion of a key. Nothing is sent of it if it holds nothing then.
@@ -342,15 +342,12 @@ impl<K: Serialize, V: Serialize> Batch<K, V> {
     ///
     /// [`BatchWriteError`] says for each case whether it was written.
     pub async fn write(self) -> Result<Acked, BatchWriteError> {
-        let table = self.raw.table.clone();
-        table.writable().await.map_err(BatchError::from)?;
-        let receipt = loop {
-            let _turn = table.unpaused().await.map_err(BatchError::from)?;
-            match self.raw.clone().write() {
-                Err(BatchError::Write(WriteError::Paused)) => {}
-                done => break done?,
-            }
-        };
+        let table = &self.raw.table;
+        let written = table.in_turn(|| match self.raw.make() {
+            Err(BatchError::Write(error)) => Err(error),
+            done => Ok(done),
+        });
+        let receipt = written.await.map_err(BatchError::from)??;
         let Some(receipt) = receipt else { return Ok(Acked::default()) };
         Ok(table.acknowledged(receipt, self.ack, self.timeout).await?)
     }

@@ -137,9 +137,8 @@ impl RawTable {
     /// for [`Ack::All`](crate::Ack::All) waits until its time is over), nothing is synced, and what
     /// expires is only hidden. Reads go on, and so do answers to other nodes' syncs. Afterwards the
     /// table asks every linked node for what came meanwhile: a long pause costs a sync, no memory.
-    /// On
-    /// the node that leads, serial operations of the whole island wait with it, and a leader that
-    /// has written since cannot be followed by another before the paused node has its writes.
+    /// On the node that leads, serial operations of the whole island wait with it, and a leader
+    /// that has written since cannot be followed by another before the paused node has its writes.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -48,6 +48,9 @@ pub enum Serially {
     Unmet(Option<Arc<[u8]>>),
 }
 
+/// What a serial operation came to on the node that leads, with the receipt of what it wrote.
+type ServedHere = (Option<Receipt>, Serially);
+
 /// Why a serial operation has no result.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SerialError {
@@ -189,27 +192,18 @@ impl RawTable {
     }
 
     /// Carries out a serial operation if this node leads, without waiting: `None` if it does not,
-    /// or
-    /// if the table requires a quorum, which must be waited for ([`RawTable::serial`]). The receipt
-    /// is for [`RawTable::acknowledged`].
+    /// or if the table requires a quorum, which must be waited for ([`RawTable::serial`]). The
+    /// receipt is for [`RawTable::acknowledged`].
     ///
     /// # Errors
     ///
     /// [`SerialError::Write`] and [`SerialError::Refused`]; nothing is changed then.
-    #[allow(clippy::type_complexity)]
-    pub fn serial_here(
-        &self,
-        op: &SerialOp,
-    ) -> Result<Option<(Option<Receipt>, Serially)>, SerialError> {
+    pub fn serial_here(&self, op: &SerialOp) -> Result<Option<ServedHere>, SerialError> {
         let waits = self.shared.declaration().quorum.is_some();
         if waits { Ok(None) } else { self.serially_here(op) }
     }
 
-    #[allow(clippy::type_complexity)]
-    fn serially_here(
-        &self,
-        op: &SerialOp,
-    ) -> Result<Option<(Option<Receipt>, Serially)>, SerialError> {
+    fn serially_here(&self, op: &SerialOp) -> Result<Option<ServedHere>, SerialError> {
         let edit = match &op.edit {
             Edit::Put { value, .. } | Edit::Append(value) => value.len(),
             _ => 0,

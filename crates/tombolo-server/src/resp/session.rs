@@ -85,14 +85,14 @@ impl Session {
     /// Deletes a key; says whether it was there.
     pub(crate) fn delete(&mut self, key: &[u8]) -> Result<bool, WriteError> {
         let receipt = self.table.delete(key)?;
-        if let Some(receipt) = receipt {
-            self.wrote(receipt);
-        }
+        self.wrote(receipt);
         Ok(receipt.is_some())
     }
 
-    /// Notes a write to the selected table, whose reply must wait for its acknowledgement.
-    pub(crate) fn wrote(&mut self, receipt: Receipt) {
+    /// Notes a write to the selected table, if there was one, whose reply must wait for its
+    /// acknowledgement.
+    pub(crate) fn wrote(&mut self, written: impl Into<Option<Receipt>>) {
+        let Some(receipt) = written.into() else { return };
         if let Some(before) = self.fresh.replace(receipt)
             && before.fragment() != receipt.fragment()
         {

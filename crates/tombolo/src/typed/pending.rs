@@ -2,7 +2,7 @@
 
 use super::error::{EncodeError, InsertError};
 use crate::acknowledged::{Ack, Acked, Receipt};
-use crate::clock::now;
+use crate::clock::{millis, millis_at, now};
 use crate::fragments::LastWrites;
 use crate::raw::{RawTable, WriteError};
 use std::future::Future;
@@ -39,15 +39,9 @@ impl Options {
         match self.expiry {
             Expiry::Default => None,
             Expiry::In(ttl) => Some(now().0.saturating_add(millis(ttl))),
-            Expiry::At(at) => {
-                Some(millis(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()))
-            }
+            Expiry::At(at) => Some(millis_at(at)),
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 type Running<T> = Pin<Box<dyn Future<Output = Result<T, InsertError>> + Send>>;

@@ -140,7 +140,7 @@ fn change_expiry(
         }
         _ => (Change::Keep, false),
     })?;
-    receipt.into_iter().for_each(|receipt| session.wrote(receipt));
+    session.wrote(receipt);
     reply.integer(done.into());
     Ok(Flow::Next)
 }
@@ -152,7 +152,7 @@ pub(crate) fn persist(session: &mut Session, args: Args<'_>, reply: &mut Reply) 
         }
         _ => (Change::Keep, false),
     })?;
-    receipt.into_iter().for_each(|receipt| session.wrote(receipt));
+    session.wrote(receipt);
     reply.integer(done.into());
     Ok(Flow::Next)
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(
     let Some((receipt, outcome)) = session.table.serial_here(&op)? else {
         return Ok(Flow::Slow(Slow::Serial(Box::new(Serial { op, answer }))));
     };
-    receipt.into_iter().for_each(|receipt| session.wrote(receipt));
+    session.wrote(receipt);
     render(&outcome, answer, reply);
     Ok(Flow::Next)
 }
@@ -89,8 +89,12 @@ fn render(outcome: &Serially, answer: Answer, reply: &mut Reply) {
 
 /// A value that is put if the key shows what `expect` says.
 pub(crate) fn put(key: &[u8], value: &[u8], expect: Expect, expiry: Expiry) -> SerialOp {
-    let edit = Edit::Put { value: value.into(), expiry };
-    SerialOp { key: key.to_vec(), expect, edit, tell_previous: false }
+    SerialOp { expect, ..change(key, Edit::Put { value: value.into(), expiry }) }
+}
+
+/// What is done to a key whatever it shows.
+fn change(key: &[u8], edit: Edit) -> SerialOp {
+    SerialOp { key: key.to_vec(), expect: Expect::Anything, edit, tell_previous: false }
 }
 
 pub(crate) fn setnx(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
@@ -104,8 +108,8 @@ pub(crate) fn getset(session: &mut Session, args: Args<'_>, reply: &mut Reply) -
 }
 
 pub(crate) fn getdel(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
-    let (key, expect, edit) = (args.at(1).to_vec(), Expect::Anything, Edit::Delete);
-    run(session, SerialOp { key, expect, edit, tell_previous: true }, Answer::Previous, reply)
+    let op = SerialOp { tell_previous: true, ..change(args.at(1), Edit::Delete) };
+    run(session, op, Answer::Previous, reply)
 }
 
 pub(crate) fn incr(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
@@ -128,22 +132,18 @@ pub(crate) fn decrby(session: &mut Session, args: Args<'_>, reply: &mut Reply) -
 }
 
 fn add(session: &mut Session, args: Args<'_>, by: i64, reply: &mut Reply) -> Executed {
-    let (key, expect, edit) = (args.at(1).to_vec(), Expect::Anything, Edit::Add(by));
-    run(session, SerialOp { key, expect, edit, tell_previous: false }, Answer::Integer, reply)
+    run(session, change(args.at(1), Edit::Add(by)), Answer::Integer, reply)
 }
 
 pub(crate) fn incrbyfloat(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
     let by = std::str::from_utf8(args.at(2)).ok().and_then(|text| text.parse::<f64>().ok());
     let by = by.filter(|by| by.is_finite());
     let by = by.ok_or_else(|| Failure::other("ERR value is not a valid float"))?;
-    let (key, expect, edit) = (args.at(1).to_vec(), Expect::Anything, Edit::AddFloat(by));
-    run(session, SerialOp { key, expect, edit, tell_previous: false }, Answer::Number, reply)
+    run(session, change(args.at(1), Edit::AddFloat(by)), Answer::Number, reply)
 }
 
 pub(crate) fn append(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> Executed {
-    let (key, expect) = (args.at(1).to_vec(), Expect::Anything);
-    let edit = Edit::Append(args.at(2).into());
-    run(session, SerialOp { key, expect, edit, tell_previous: false }, Answer::Integer, reply)
+    run(session, change(args.at(1), Edit::Append(args.at(2).into())), Answer::Integer, reply)
 }
 
 impl From<SerialError> for Failure {

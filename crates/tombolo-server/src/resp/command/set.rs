@@ -123,7 +123,7 @@ pub(crate) fn mset(session: &mut Session, args: Args<'_>, reply: &mut Reply) -> 
     let batch = session.table.batch();
     let batch = pairs().fold(batch, |batch, (key, value)| batch.put(key, value, None));
     match batch.write() {
-        Ok(receipt) => receipt.into_iter().for_each(|receipt| session.wrote(receipt)),
+        Ok(receipt) => session.wrote(receipt),
         Err(BatchError::Write(error)) => return Err(error.into()),
         // More than can be written together.
         Err(BatchError::TooMany { .. } | BatchError::TooLarge { .. } | BatchError::Parts) => {

@@ -59,7 +59,7 @@ pub(crate) fn getex(session: &mut Session, args: Args<'_>, reply: &mut Reply) ->
         }
         (Change::Put { value: record.value.to_vec(), expires }, ())
     })?;
-    receipt.into_iter().for_each(|receipt| session.wrote(receipt));
+    session.wrote(receipt);
     Ok(Flow::Next)
 }
 
