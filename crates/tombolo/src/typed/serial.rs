@@ -44,11 +44,9 @@ pub enum Compared<V> {
 ///
 /// In one sentence: within one island each is carried out at most once, and none sees a state that
 /// another is about to change; across a split both islands may carry out theirs, and the join
-/// merges
-/// the results like any concurrent writes. Plain writes do not ask the leader. A table declared
-/// with
-/// [`Declaration::require_quorum`](crate::Declaration::require_quorum) refuses them in islands that
-/// are too small.
+/// merges the results like any concurrent writes. Plain writes do not ask the leader. A table
+/// declared with [`Declaration::require_quorum`](crate::Declaration::require_quorum) refuses them
+/// in islands that are too small.
 ///
 /// They wait as [`Table::with_ack`] says; the timeout is for all of it. Dropping the future leaves
 /// the operation undone, done or under way, never half-done.
@@ -128,8 +126,8 @@ where
     }
 
     /// Writes `new`, or deletes the key if that is none, if the key holds exactly `expected`.
-    /// Values
-    /// are compared by their bytes, so a type must have one way to be written: no hash maps in it.
+    /// Values are compared by their bytes, so a type must have one way to be written: no hash maps
+    /// in it.
     ///
     /// # Errors
     ///
