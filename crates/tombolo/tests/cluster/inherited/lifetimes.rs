@@ -22,7 +22,7 @@ async fn who_joins_later_has_what_has_not_expired_for_as_long_as_the_others() {
     made[0].insert("as declared", &1).await.unwrap();
     made[1].insert("longer", &2).ttl(Duration::from_secs(500)).await.unwrap();
     made[1].insert("gone", &3).ttl(Duration::from_millis(50)).await.unwrap();
-    made[0].insert("touched", &4).ttl(Duration::from_millis(400)).await.unwrap();
+    made[0].insert("touched", &4).ttl(Duration::from_secs(2)).await.unwrap();
     assert!(made[1].touch("touched", Duration::from_secs(500)).await.unwrap().receipt.is_some());
     until("one is gone", || made.iter().all(|table| table.len() == 3)).await;
     nodes.push(start("n3", &[&nodes[0]]).await);
@@ -42,16 +42,17 @@ async fn who_joins_later_has_what_has_not_expired_for_as_long_as_the_others() {
 async fn what_expires_on_one_side_of_a_split_is_gone_on_both_unless_it_was_touched() {
     let (nodes, _) = cluster(2).await;
     let codes = codes(&nodes, &Declaration::default()).await;
-    let soon = Duration::from_millis(1_500);
+    let soon = Duration::from_secs(3);
     codes[0]
         .insert_many([("a", 1), ("b", 2)].map(|(key, n)| (key.to_owned(), n)))
         .ttl(soon)
         .await
         .unwrap();
     split(&nodes, 1).await;
-    codes[1].touch("b", Duration::from_secs(500)).await.unwrap();
+    assert!(codes[1].touch("b", Duration::from_secs(500)).await.unwrap().receipt.is_some());
     until("both are gone here", || codes[0].is_empty()).await;
-    assert_eq!(codes[1].len(), 1);
+    // Each node sweeps at its own pace.
+    until("one is gone there", || codes[1].len() == 1).await;
     nodes.iter().for_each(Node::heal);
     whole(&nodes).await;
     until("b lives on", || codes[0].get("b").unwrap() == Some(2)).await;
