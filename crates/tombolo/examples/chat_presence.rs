@@ -133,7 +133,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("in the hall: {:?}", a.users("hall")?);
 
     let b = Chat::start("b", &seed).await?;
-    println!("b is back without its users: {:?}", b.users("hall")?);
+    println!("b is back, and its users are not: {:?}", b.users("hall")?);
     b.enter("hall", "grace").await?;
     rooms.tell().await?;
     println!("in the hall: {:?}", b.users("hall")?);

@@ -2,7 +2,7 @@
 //! schedulers hand them over.
 //!
 //! ```sh
-//! NODES="127.0.0.1:7381 127.0.0.1:7382" cargo run --example discovery_backend
+//! NODES="127.0.0.1:7381 127.0.0.1:7382" cargo run -p tombolo --example discovery_backend
 //! ```
 
 use tombolo::Node;
@@ -18,7 +18,8 @@ impl Discovery for Environment {
 
     fn nodes(&mut self) -> Result<Found, DiscoveryError> {
         // An error keeps the addresses of the last answer, and is in the node's status.
-        let words = std::env::var(&self.0).map_err(|error| DiscoveryError::Other(error.into()))?;
+        let unread = |error| DiscoveryError::Other(format!("{}: {error}", self.name()).into());
+        let words = std::env::var(&self.0).map_err(unread)?;
         let mut found = Found::default();
         for word in words.split_whitespace() {
             if let Err(error) = found.add(word) {

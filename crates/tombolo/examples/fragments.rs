@@ -1,7 +1,7 @@
 //! How much several fragments bring to threads that write at the same time.
 //!
 //! ```text
-//! cargo run --release --example fragments [WRITES OF EACH THREAD]
+//! cargo run --release -p tombolo --example fragments [WRITES OF EACH THREAD]
 //! ```
 //!
 //! Two nodes in one process; two threads write to one of them as fast as they can, first to a table

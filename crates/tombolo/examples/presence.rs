@@ -3,8 +3,8 @@
 //! Run it as it is to see two nodes in one process, or in several terminals:
 //!
 //! ```text
-//! cargo run --example presence -- 127.0.0.1:7401
-//! cargo run --example presence -- 127.0.0.1:7402 127.0.0.1:7401
+//! cargo run -p tombolo --example presence -- 127.0.0.1:7401
+//! cargo run -p tombolo --example presence -- 127.0.0.1:7402 127.0.0.1:7401
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -18,14 +18,21 @@ struct Session {
     since: SystemTime,
 }
 
+impl Session {
+    fn begin(node: &Node) -> Session {
+        Session { node: node.name().to_owned(), since: SystemTime::now() }
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let Some(listen) = arguments.next() else { return two_nodes().await };
     let node = Node::builder().listen(listen.parse()?).join(arguments).start().await?;
     let sessions = node.table::<String, Session>("sessions").await?;
+    let session = Session::begin(&node);
     loop {
-        come_online(&node, &sessions, node.name()).await?;
+        come_online(&sessions, node.name(), &session).await?;
         show(&node, &sessions)?;
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
@@ -37,8 +44,8 @@ async fn two_nodes() -> Result<(), Box<dyn Error>> {
     let b = Node::builder().name("b").listen(any).join([a.status().address]).start().await?;
     let here = a.table::<String, Session>("sessions").await?;
     let there = b.table::<String, Session>("sessions").await?;
-    come_online(&a, &here, "ada").await?;
-    come_online(&b, &there, "grace").await?;
+    come_online(&here, "ada", &Session::begin(&a)).await?;
+    come_online(&there, "grace", &Session::begin(&b)).await?;
     show(&a, &here)?;
     show(&b, &there)?;
     here.delete("grace").await?;
@@ -51,12 +58,11 @@ async fn two_nodes() -> Result<(), Box<dyn Error>> {
 
 /// A user is online for ten seconds more. A node that dies stops saying so, and its users go.
 async fn come_online(
-    node: &Node,
     sessions: &Table<String, Session>,
     user: &str,
+    session: &Session,
 ) -> Result<(), Box<dyn Error>> {
-    let session = Session { node: node.name().to_owned(), since: SystemTime::now() };
-    sessions.insert(user, &session).ttl(Duration::from_secs(10)).await?;
+    sessions.insert(user, session).ttl(Duration::from_secs(10)).await?;
     Ok(())
 }
 
@@ -64,7 +70,7 @@ fn show(node: &Node, sessions: &Table<String, Session>) -> Result<(), Box<dyn Er
     println!("{} sees:", node.name());
     for session in sessions.iter() {
         let (user, session) = session?;
-        println!("  {user} on {} for {:?}", session.node, session.since.elapsed()?);
+        println!("  {user} on {} for {} s", session.node, session.since.elapsed()?.as_secs());
     }
     Ok(())
 }
