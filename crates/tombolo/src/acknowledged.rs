@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tombolo_core::{Dot, Incarnation};
 
 /// Which nodes must have a write before it resolves.
@@ -113,10 +114,7 @@ pub(crate) async fn acknowledged(
         table.mesh.pace().await;
         return Ok(Acked { receipt: Some(receipt), ..Acked::default() });
     }
-    let acknowledged = Acknowledged { table, receipt, ack, polled: false };
-    // Most writes are there at once or within microseconds: a timer is set only if not.
-    let in_time = tokio::time::timeout(timeout, acknowledged).await.unwrap_or(false);
-    if in_time {
+    if Acknowledged::new(table, receipt, ack, timeout).await {
         return Ok(Acked { by: table.acked_by(receipt), receipt: Some(receipt) });
     }
     let (by, missing): (Vec<_>, Vec<_>) =
@@ -126,15 +124,31 @@ pub(crate) async fn acknowledged(
     Err(AckTimeout { by, missing, ended, receipt: Some(receipt) })
 }
 
-/// Ready once enough nodes have the write, or, with false, once the node has ended and nobody will.
+/// From how short a timeout on a timer is set at once.
+const SHORT: Duration = Duration::from_millis(200);
+
+/// Ready once enough nodes have the write, or, with false, once the time is over or the node has
+/// ended and nobody will.
 struct Acknowledged<'a> {
     table: &'a SharedTable,
     receipt: Receipt,
     ack: Ack,
     polled: bool,
+    until: Instant,
+    /// Most writes are acknowledged within microseconds, and a timer costs more than the write: it
+    /// is set when the wait is noticed to last ([`Waiters::nudge`](crate::waiters::Waiters::nudge)).
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Acknowledged<'_> {
+    fn new(table: &SharedTable, receipt: Receipt, ack: Ack, timeout: Duration) -> Acknowledged<'_> {
+        let now = Instant::now();
+        // Thirty years stand for ever where the sum would be too large.
+        let until = now.checked_add(timeout).unwrap_or(now + Duration::from_secs(1 << 30));
+        let timer = (timeout < SHORT).then(|| Box::pin(sleep_until(until)));
+        Acknowledged { table, receipt, ack, polled: false, until, timer }
+    }
+
     fn outcome(&self) -> Option<bool> {
         let satisfied = self.is_satisfied();
         (satisfied || self.table.mesh.has_ended()).then_some(satisfied)
@@ -165,19 +179,30 @@ impl Future for Acknowledged<'_> {
         if let Some(outcome) = self.outcome() {
             return Poll::Ready(outcome);
         }
-        if !std::mem::replace(&mut self.polled, true)
-            && self.is_ours()
-            && self.table.acked() + 1 >= self.receipt.seq
-        {
-            // Nothing else of this table is on its way, so nothing would share the flush.
-            self.table.mesh.flush();
-        }
         let waiters = if self.ack == Ack::All && self.is_ours() {
             &self.table.for_all
         } else {
             &self.table.for_some
         };
-        waiters.register(self.receipt.seq, context.waker());
+        if !std::mem::replace(&mut self.polled, true) {
+            if self.is_ours()
+                && self.table.acked() + 1 >= self.receipt.seq
+                && !self.table.for_all.is_crowd()
+            {
+                // Nothing else of this table is on its way, and nobody was released together with
+                // this writer who would share the flush.
+                self.table.mesh.flush();
+            }
+        } else if self.timer.is_none() {
+            let until = self.until;
+            self.timer = Some(Box::pin(sleep_until(until)));
+        }
+        if let Some(timer) = &mut self.timer
+            && timer.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(false);
+        }
+        waiters.register(self.receipt.seq, context.waker(), self.timer.is_some());
         // It may have come between the first look and the registration.
         self.outcome().map_or(Poll::Pending, Poll::Ready)
     }

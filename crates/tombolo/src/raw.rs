@@ -2,7 +2,7 @@
 
 use crate::acknowledged::{self, Ack, AckTimeout, Acked, Receipt};
 use crate::clock::now;
-use crate::fragments::weighted;
+use crate::fragments::{LastWrites, weighted};
 use crate::node::Inner;
 use crate::shared::SharedTable;
 
@@ -210,6 +210,36 @@ impl RawTable {
         Ok(self.receipt(part, seq.unwrap_or_default()))
     }
 
+    /// Writes several values in their order, under few holds of the lock; none if one of them is
+    /// too large.
+    pub(crate) fn put_many(
+        &self,
+        records: &[(&[u8], &[u8])],
+        expires: Option<u64>,
+    ) -> Result<LastWrites, WriteError> {
+        self.check(records.iter().map(|(key, value)| key.len() + value.len()).max().unwrap_or(0))?;
+        self.check_kind(Kind::Bag, false)?;
+        let expires = expires.map(Millis);
+        let mut last = LastWrites::default();
+        let mut write = |part: &Arc<SharedTable>, records: &[(&[u8], &[u8])]| {
+            let seq = part.write_many(records, expires)?;
+            seq.into_iter().for_each(|seq| last.note(self.receipt(part, seq)));
+            Ok::<(), WriteError>(())
+        };
+        match self.parts() {
+            [part] => write(part, records)?,
+            parts => {
+                for part in parts {
+                    let its = |(key, _): &&(&[u8], &[u8])| Arc::ptr_eq(self.part(key), part);
+                    let records: Vec<_> = records.iter().filter(its).copied().collect();
+                    write(part, &records)?;
+                }
+            }
+        }
+        self.shared.mesh.schedule_flush();
+        Ok(last)
+    }
+
     /// Deletes a key; in a bag all its objects. `None` if it held nothing; then nothing was sent
     /// either.
     pub fn delete(&self, key: &[u8]) -> Result<Option<Receipt>, WriteError> {
@@ -347,7 +377,7 @@ impl RawTable {
 
     /// The shape of the table.
     pub fn kind(&self) -> Kind {
-        self.shared.declaration().kind
+        self.shared.kind
     }
 
     /// Refuses what needs the table to be of a kind, or not to be.

@@ -100,21 +100,21 @@ impl Lane {
         bytes
     }
 
-    /// Queues an encoded op. False if this is the first of a run that is dropped because the
-    /// queue is full.
-    pub(crate) fn push_op(&self, op: &[u8]) -> bool {
+    /// Queues encoded ops. False if these are the first of a run that is dropped because the queue
+    /// is full.
+    pub(crate) fn push_ops(&self, ops: &[u8]) -> bool {
         let mut queue = self.queue.lock();
         if queue.overflowed {
             return true;
         }
-        if queue.ops.len() + op.len() > QUEUE_LIMIT.max(op.len()) {
+        if queue.ops.len() + ops.len() > QUEUE_LIMIT.max(ops.len()) {
             self.waiting.fetch_sub(queue.ops.len() as u64, Relaxed);
             queue.ops = Vec::new();
             queue.overflowed = true;
             return false;
         }
-        queue.ops.extend_from_slice(op);
-        self.waiting.fetch_add(op.len() as u64, Relaxed);
+        queue.ops.extend_from_slice(ops);
+        self.waiting.fetch_add(ops.len() as u64, Relaxed);
         true
     }
 

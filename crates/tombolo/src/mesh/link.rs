@@ -90,7 +90,7 @@ impl Link {
             message if message.goes_with_ops() => {
                 let mut bytes = Vec::new();
                 encode(&mut bytes);
-                self.queue_op(&bytes);
+                self.queue_ops(&bytes);
                 bytes.len()
             }
             Message::Members(_) | Message::Report { .. } | Message::Swim(_) => {
@@ -107,14 +107,14 @@ impl Link {
         }
     }
 
-    /// Queues an encoded op.
-    pub(crate) fn send_op(&self, op: &[u8]) {
-        self.counters.ops_out.fetch_add(1, Relaxed);
-        self.queue_op(op);
+    /// Queues so many encoded ops.
+    pub(crate) fn send_ops(&self, ops: &[u8], count: u32) {
+        self.counters.ops_out.fetch_add(u64::from(count), Relaxed);
+        self.queue_ops(ops);
     }
 
-    fn queue_op(&self, op: &[u8]) {
-        if !self.data.push_op(op) {
+    fn queue_ops(&self, ops: &[u8]) {
+        if !self.data.push_ops(ops) {
             self.counters.overflows.fetch_add(1, Relaxed);
         }
     }
@@ -164,7 +164,7 @@ impl Link {
         if !self.resumes.load(Relaxed) {
             let mut pong = Vec::new();
             tombolo_wire::encode_pong(&mut pong, sent);
-            self.data.push_op(&pong);
+            self.data.push_ops(&pong);
         }
     }
 

@@ -75,12 +75,16 @@ where
         Q: Borrow<K>,
         W: Borrow<V>,
     {
-        Insert::new(write_all(
+        Insert::new(write(
             &self.raw,
             self.options(),
             self.codec.records::<K, V>(records),
-            |_, (key, value)| key.len() + value.len(),
-            |raw, (key, value), expires| raw.put(key, value, expires).map(Some),
+            |raw, records, expires| {
+                let records: Vec<(&[u8], &[u8])> =
+                    records.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+                Ok((raw.put_many(&records, expires)?, ()))
+            },
+            |acked, ()| acked,
         ))
     }
 
