@@ -515,10 +515,9 @@ fn verdict(members: &[MemberStatus], tables: &[TableStatus]) -> (Verdict, String
     if !apart.is_empty() {
         return (Verdict::Apart, format!("apart: {}", apart.join(", ")));
     }
-    let line = format!(
-        "whole: {} nodes, each linked with every other, {} tables complete",
-        here.len(),
-        tables.len()
-    );
+    let (nodes, count) = (here.len(), tables.len());
+    let tables = if count == 1 { "table" } else { "tables" };
+    let line =
+        format!("whole: {nodes} nodes, each linked with every other, {count} {tables} complete");
     (Verdict::Whole, line)
 }

@@ -91,15 +91,21 @@ fn introduce(cluster: &Cluster, took: Duration) {
         let node = &cluster.nodes()[index.min(cluster.nodes().len() - 1)];
         node.plan.resp.rsplit(':').next().unwrap_or_default().to_owned()
     };
+    let program = program();
     let status = match cluster.nodes()[0].plan.http.as_str() {
-        "127.0.0.1:7380" => "tombolo status".to_owned(),
-        other => format!("tombolo status --http {other}"),
+        "127.0.0.1:7380" => format!("{program} status"),
+        other => format!("{program} status --http {other}"),
     };
     say(format!(
         "\ntry\n  redis-cli -p {} set greeting hello\n  redis-cli -p {} get greeting\n  {status}",
         port(0),
         port(1)
     ));
+}
+
+/// This program as it was called: one that was built from a clone cannot be called by its name.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "tombolo".to_owned())
 }
 
 /// Until Ctrl-C, or until no node is left.

@@ -61,7 +61,7 @@ impl Plan {
 
     /// The command with which a person starts this node.
     pub(super) fn command_line(&self) -> String {
-        format!("tombolo {}", self.arguments().join(" "))
+        format!("{} {}", super::program(), self.arguments().join(" "))
     }
 }
 
