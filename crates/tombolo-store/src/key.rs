@@ -1,4 +1,4 @@
-//! Keys as a concurrent map holds them.
+//! Keys as the index holds them.
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
@@ -7,9 +7,8 @@ use std::sync::Arc;
 /// How long a key may be that needs no memory of its own.
 const INLINE: usize = 22;
 
-/// A key. A short one lies in the map's own entry: looking it up then needs one fetch from memory
-/// less, and keeping it one allocation less. A long one is shared by the map and the index of an
-/// ordered table, which copies its keys often.
+/// A key. A short one lies in the index's own leaf: comparing it then needs one fetch from memory
+/// less, and keeping it one allocation less. A long one is shared, because leaves are copied often.
 #[derive(Clone)]
 pub(crate) enum Key {
     Short { length: u8, bytes: [u8; INLINE] },

@@ -4,18 +4,21 @@
 //! replication core writes through under the table's lock, and a [`Reader`] that any number of
 //! threads read without one.
 //!
-//! The records lie in [`SHARDS`] lock-free hash maps (`papaya`) that share one memory reclaimer.
-//! Shards make a walk over the table possible in short steps, and let a growing table move to
-//! larger arrays a piece at a time. A table that is opened as [`Order::Ordered`] has an index of
-//! its keys besides, which is touched only when a key comes or goes.
+//! The records lie in a hash map of our own with [`SHARDS`] shards, which make a walk over the
+//! table possible in short steps, and let a growing table move to larger arrays a piece at a time.
+//! A table that is opened as [`Order::Ordered`] has an index of its keys besides, which is touched
+//! only when a key comes or goes.
 
 mod index;
 mod key;
+mod map;
 mod reader;
+mod record;
 mod slot;
 mod store;
+mod sync;
 mod view;
 
-pub use reader::{Ordered, Reader};
+pub use reader::{Kept, Ordered, Reader};
 pub use store::{ConcurrentStore, Order, Records, SHARDS};
 pub use view::{Newest, Shown, View};

@@ -1,10 +1,44 @@
 //! The reading end.
 
+use crate::map::Ref;
+use crate::record::Record;
 use crate::store::{Records, SHARDS};
 use crate::view::View;
+use std::fmt;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
-use tombolo_core::{Entry, EntryRef, Incarnation, Millis};
+use tombolo_core::{EntryRef, Incarnation, Millis};
+
+/// A record to keep. It is shared with the table and with clones, not copied, unless a [`View`]
+/// made it of siblings.
+#[derive(Clone)]
+pub struct Kept(pub(crate) Record);
+
+impl Kept {
+    /// One that no table has.
+    pub fn new(entry: EntryRef<'_>) -> Kept {
+        Kept(Record::new(&[], entry))
+    }
+
+    /// What was written.
+    pub fn entry(&self) -> EntryRef<'_> {
+        self.0.entry()
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Kept) -> bool {
+        self.entry() == other.entry()
+    }
+}
+
+impl Eq for Kept {}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entry().fmt(f)
+    }
+}
 
 /// The reading end of a table's memory. Reads take no lock and wait for nobody.
 ///
@@ -40,52 +74,48 @@ impl Reader {
     }
 
     /// Shows what is to be seen of `key` to `look`, if there is something. The entry's memory is
-    /// kept for as long as `look` runs, so it should be short and must not wait.
+    /// kept for as long as `look` runs, so it should be short and must not wait. The clock is read
+    /// only if it matters.
+    #[inline]
     pub fn read<R>(
         &self,
         key: &[u8],
-        now: Millis,
+        now: impl Fn() -> Millis,
         look: impl FnOnce(Option<EntryRef<'_>>) -> R,
     ) -> R {
-        let shard = self.records.shard(key);
-        let guard = shard.guard();
-        self.records.lens.look(now).show(key, shard.get(key, &guard), look)
+        let pin = self.records.map.pin();
+        self.records.lens.look(now).show(key, pin.get(key).as_deref(), look)
     }
 
-    /// What is to be seen of `key`, to keep: the value is shared with the table, not copied, unless
-    /// the view made it of siblings.
-    pub fn get(&self, key: &[u8], now: Millis) -> Option<Entry> {
-        let shard = self.records.shard(key);
-        let guard = shard.guard();
-        self.records.lens.look(now).take(key, shard.get(key, &guard)?)
+    /// What is to be seen of `key`, to keep.
+    pub fn get(&self, key: &[u8], now: impl Fn() -> Millis) -> Option<Kept> {
+        let pin = self.records.map.pin();
+        self.records.lens.look(now).take(key, &*pin.get(key)?)
     }
 
     /// The entries of `key` that the view chooses among, the newest last: more than one if writes
     /// were concurrent and no later one replaced them.
-    pub fn siblings(&self, key: &[u8], now: Millis) -> Vec<Entry> {
-        let shard = self.records.shard(key);
-        let guard = shard.guard();
-        let slot = shard.get(key, &guard);
-        slot.map_or_else(Vec::new, |slot| self.records.lens.look(now).siblings(slot))
+    pub fn siblings(&self, key: &[u8], now: Millis) -> Vec<Kept> {
+        let pin = self.records.map.pin();
+        let look = self.records.lens.look(|| now);
+        pin.get(key).map_or_else(Vec::new, |record| look.siblings(&record))
     }
 
     /// Brings what `key` holds near, so that a write under the table's lock is short.
     pub fn touch(&self, key: &[u8]) {
-        let found = self.records.shard(key).pin().get(key).map(|slot| slot.entries().len());
-        std::hint::black_box(found);
+        std::hint::black_box(self.records.map.pin().get(key).is_some());
     }
 
     /// Shows every visible key, in no order. What is there throughout is shown exactly once; what
     /// comes or goes meanwhile may be shown or not.
     pub fn for_each(&self, now: Millis, mut see: impl FnMut(&[u8], EntryRef<'_>)) {
-        let look = self.records.lens.look(now);
-        for shard in &self.records.shards {
-            let guard = shard.guard();
-            for (key, slot) in shard.iter(&guard) {
-                let key = key.as_bytes();
-                look.show(key, Some(slot), |entry| {
+        let look = self.records.lens.look(|| now);
+        for shard in 0..SHARDS {
+            let pin = self.records.map.pin();
+            for record in pin.items(shard) {
+                look.show(record.key(), Some(&record), |entry| {
                     if let Some(entry) = entry {
-                        see(key, entry);
+                        see(record.key(), entry);
                     }
                 });
             }
@@ -120,28 +150,27 @@ impl Reader {
         now: Millis,
         mut see: impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()>,
     ) -> u64 {
-        let look = self.records.lens.look(now);
+        let look = self.records.lens.look(|| now);
         let mut enough = false;
         let mut from = cursor;
         for index in Records::shard_of(cursor).min(SHARDS)..SHARDS {
-            let shard = &self.records.shards[index];
-            let guard = shard.guard();
-            let mut found: Vec<_> = shard
-                .iter(&guard)
-                .map(|(key, slot)| (self.records.position(key.as_bytes()), key.as_bytes(), slot))
-                .filter(|(position, _, _)| *position >= from)
+            let pin = self.records.map.pin();
+            let mut found: Vec<_> = pin
+                .items(index)
+                .map(|record| (self.records.position(record.key()), record))
+                .filter(|(position, _)| *position >= from)
                 .collect();
-            found.sort_unstable_by_key(|(position, key, _)| (*position, *key));
+            found.sort_unstable_by(|(a, one), (b, other)| (a, one.key()).cmp(&(b, other.key())));
             let mut last = None;
-            for (position, key, slot) in found {
+            for (position, record) in found {
                 // Keys that share a position are shown together, because the cursor is one.
                 if enough && last != Some(position) {
                     return position;
                 }
                 last = Some(position);
-                look.show(key, Some(slot), |entry| {
+                look.show(record.key(), Some(&record), |entry| {
                     if let Some(entry) = entry {
-                        enough |= see(key, entry).is_break();
+                        enough |= see(record.key(), entry).is_break();
                     }
                 });
             }
@@ -155,24 +184,21 @@ impl Reader {
 
     /// Some visible key, chosen by `dice`: any number, best a random one.
     pub fn any_key(&self, dice: u64, now: Millis) -> Option<Box<[u8]>> {
-        let look = self.records.lens.look(now);
+        let look = self.records.lens.look(|| now);
         let first = Records::shard_of(dice >> 11);
         for step in 0..SHARDS {
-            let shard = &self.records.shards[(first + step) % SHARDS];
-            let guard = shard.guard();
-            let mut found: Vec<_> =
-                shard.iter(&guard).filter(|(_, slot)| look.sees_any(slot)).collect();
+            let pin = self.records.map.pin();
+            let items = pin.items((first + step) % SHARDS);
+            let mut found: Vec<Ref<'_, Record>> = items.filter(|it| look.sees_any(it)).collect();
             if found.is_empty() {
                 continue;
             }
             // The view is asked only for what the dice say, and on from there if it hides that.
             let chosen = (dice % found.len() as u64) as usize;
             found.rotate_left(chosen);
-            let mut found = found.into_iter().map(|(key, slot)| (key.as_bytes(), slot));
-            if let Some((key, _)) =
-                found.find(|(key, slot)| look.show(key, Some(slot), |entry| entry.is_some()))
-            {
-                return Some(key.into());
+            let shows = |it: &&Ref<'_, Record>| look.show(it.key(), Some(it), |it| it.is_some());
+            if let Some(record) = found.iter().find(shows) {
+                return Some(record.key().into());
             }
         }
         None
@@ -228,12 +254,10 @@ impl Ordered<'_> {
         now: Millis,
         see: &mut impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let look = self.records.lens.look(now);
-        // One guard serves all shards, because they share their reclaimer.
-        let guard = self.records.shards[0].guard();
+        let look = self.records.lens.look(|| now);
+        let pin = self.records.map.pin();
         for key in keys {
-            let slot = self.records.shard(key).get(key, &guard);
-            look.show(key, slot, |entry| match entry {
+            look.show(key, pin.get(key).as_deref(), |entry| match entry {
                 Some(entry) => see(key, entry),
                 None => ControlFlow::Continue(()),
             })?;

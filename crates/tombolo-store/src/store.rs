@@ -2,26 +2,27 @@
 
 use crate::index::Index;
 use crate::key::Key;
+use crate::map::{Map, Writer};
 use crate::reader::Reader;
-use crate::slot::Slot;
+use crate::record::Record;
+use crate::slot::Rare;
 use crate::view::Lens;
-use foldhash::fast::RandomState;
-use papaya::{HashMap, LocalGuard, ResizeMode};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tombolo_core::{Dot, EntryRef, Incarnation, Store};
 
-/// How many maps a table is spread over, and so how many buckets a walk has: at ten million
-/// records a step of a walk visits some 40,000, a few milliseconds.
-pub const SHARDS: usize = 256;
+/// How many shards a table has, and so how many buckets a walk: at ten million records a step of a
+/// walk visits some 40,000, a few milliseconds.
+pub const SHARDS: usize = 1 << SHARD_BITS;
 
-/// The bits of a position that lie below the shard's number. A position has 53 bits, so that it is
-/// a whole number in every client's arithmetic.
-const SHARD_SHIFT: u32 = 53 - SHARDS.trailing_zeros();
+const SHARD_BITS: u32 = 8;
 
-pub(crate) type Shard = HashMap<Key, Slot, RandomState>;
+/// A position has 53 bits, so that it is a whole number in every client's arithmetic.
+const POSITION_BITS: u32 = 53;
+
+/// The bits of a position that lie below the shard's number.
+const SHARD_SHIFT: u32 = POSITION_BITS - SHARD_BITS;
 
 /// Whether a table can be read in the order of its keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,38 +36,26 @@ pub enum Order {
 
 /// The memory of one table.
 pub struct Records {
-    pub(crate) shards: Box<[Shard]>,
+    pub(crate) map: Arc<Map<Record>>,
     /// The keys of an ordered table. A key enters it after its first record and leaves it after
     /// its last, so whoever finds a record throughout finds its key throughout.
     pub(crate) index: Option<Index>,
     pub(crate) lens: Lens,
-    hasher: RandomState,
 }
 
 impl Records {
     /// An empty table's memory: the end that writes and the end that reads.
     pub fn open(order: Order) -> (ConcurrentStore, Reader) {
-        let hasher = RandomState::default();
-        let collector = Arc::new(seize::Collector::new());
-        let shards = (0..SHARDS).map(|_| {
-            HashMap::builder()
-                .hasher(hasher.clone())
-                .shared_collector(Arc::clone(&collector))
-                .resize_mode(ResizeMode::default())
-                .build()
-        });
-        let records = Arc::new(Records {
-            shards: shards.collect(),
-            index: (order == Order::Ordered).then(Index::default),
-            lens: Lens::default(),
-            hasher,
-        });
-        (ConcurrentStore { records: Arc::clone(&records), batch: None }, Reader::new(records))
+        let (writer, map) = Map::open(SHARD_BITS);
+        let index = (order == Order::Ordered).then(Index::default);
+        let records = Arc::new(Records { map, index, lens: Lens::default() });
+        let store = ConcurrentStore { records: Arc::clone(&records), writer, batch: None };
+        (store, Reader::new(records))
     }
 
     /// Where `key` lies in the order of a scan.
     pub(crate) fn position(&self, key: &[u8]) -> u64 {
-        self.hasher.hash_one(key) >> 11
+        self.map.hash(key) >> (u64::BITS - POSITION_BITS)
     }
 
     /// The shard that a position lies in.
@@ -78,50 +67,38 @@ impl Records {
     pub(crate) fn start_of(shard: usize) -> u64 {
         (shard as u64) << SHARD_SHIFT
     }
-
-    pub(crate) fn shard(&self, key: &[u8]) -> &Shard {
-        &self.shards[Records::shard_of(self.position(key))]
-    }
 }
 
 /// The writing end of a table's memory. One at a time may write: it is not `Clone`, and the core's
 /// [`Store::replace`] takes it exclusively.
 pub struct ConcurrentStore {
     records: Arc<Records>,
+    writer: Writer<Record>,
     batch: Option<Batch>,
 }
 
 /// A batch that is not committed yet: what its keys will hold. The maps change only at the commit,
 /// each key once: a reader that is held up with what a key held in the middle of the batch would
 /// take it for the outcome.
-type Batch = BTreeMap<Box<[u8]>, Option<Slot>>;
+type Batch = BTreeMap<Box<[u8]>, Option<Record>>;
 
 impl ConcurrentStore {
-    /// Has a key hold `slot`. It enters the index after that, and leaves it after its last.
-    fn place(&self, key: Key, is_new: bool, slot: Slot, guard: &LocalGuard<'_>) {
-        let indexed = self.records.index.as_ref().filter(|_| is_new);
-        let added = indexed.map(|index| (index, key.clone()));
-        self.records.shard(key.as_bytes()).insert(key, slot, guard);
-        if let Some((index, key)) = added {
-            index.insert(key);
-        }
-    }
-
-    /// Has a key that held something hold nothing.
-    fn vacate(&self, key: &[u8], guard: &LocalGuard<'_>) {
-        self.records.shard(key).remove(key, guard);
-        if let Some(index) = &self.records.index {
-            index.remove(key);
-        }
-    }
-
-    /// Puts what a committed batch made of a key in the place of the two that it chose between.
-    fn settle(&self, key: Key) {
-        let shard = self.records.shard(key.as_bytes());
-        let guard = shard.guard();
-        match shard.get(key.as_bytes(), &guard).map(Slot::settled) {
-            Some(Some(slot)) => self.place(key, false, slot, &guard),
-            Some(None) => self.vacate(key.as_bytes(), &guard),
+    /// Has a key hold what `change` makes of what it holds. A key enters the index after its first
+    /// record, and leaves it after its last.
+    fn change(&mut self, key: &[u8], change: impl FnOnce(Option<&Record>) -> Option<Record>) {
+        let place = self.writer.place(key);
+        let old = place.get();
+        let (new, was_there) = (change(old.as_deref()), old.is_some());
+        let index = self.records.index.as_ref();
+        match new {
+            Some(record) => {
+                place.put(record);
+                index.filter(|_| !was_there).into_iter().for_each(|i| i.insert(Key::from(key)));
+            }
+            None if was_there => {
+                place.remove();
+                index.into_iter().for_each(|index| index.remove(key));
+            }
             None => {}
         }
     }
@@ -136,34 +113,21 @@ impl Default for ConcurrentStore {
 
 impl Store for ConcurrentStore {
     fn entries(&self, key: &[u8], see: &mut dyn FnMut(EntryRef<'_>)) {
-        if let Some(slot) = self.batch.as_ref().and_then(|batch| batch.get(key)) {
-            slot.iter().flat_map(Slot::entries).for_each(|entry| see(entry.as_ref()));
-            return;
-        }
-        let shard = self.records.shard(key);
-        let guard = shard.guard();
-        if let Some(slot) = shard.get(key, &guard) {
-            for entry in slot.entries() {
-                see(entry.as_ref());
-            }
+        if let Some(record) = self.batch.as_ref().and_then(|batch| batch.get(key)) {
+            record.iter().flat_map(Record::events).for_each(|event| see(event.entry()));
+        } else if let Some(record) = self.writer.get(key) {
+            record.events().iter().for_each(|event| see(event.entry()));
         }
     }
 
     fn replace(&mut self, key: &[u8], gone: &[Dot], new: Option<EntryRef<'_>>) {
-        let shard = self.records.shard(key);
-        let guard = shard.guard();
-        let old = shard.get(key, &guard);
-        if let Some(batch) = &mut self.batch {
-            let known = batch.get(key).map_or(old, Option::as_ref);
-            let new = Slot::replaced(known, gone, new);
-            batch.insert(key.into(), new);
-            return;
-        }
-        match Slot::replaced(old, gone, new) {
-            Some(slot) => self.place(Key::from(key), old.is_none(), slot, &guard),
-            None if old.is_some() => self.vacate(key, &guard),
-            None => {}
-        }
+        let Some(batch) = &mut self.batch else {
+            return self.change(key, |old| Record::replaced(key, old, gone, new));
+        };
+        let held = self.writer.get(key);
+        let known = batch.get(key).map_or(held.as_deref(), Option::as_ref);
+        let new = Record::replaced(key, known, gone, new);
+        batch.insert(key.into(), new);
     }
 
     fn begin(&mut self) {
@@ -176,19 +140,17 @@ impl Store for ConcurrentStore {
         let committed = Arc::default();
         let mut keys = Vec::with_capacity(batch.len());
         for (key, after) in batch {
-            let guard = self.records.shard(&key).guard();
-            let before = self.records.shard(&key).get(&*key, &guard);
-            if before.is_some() || after.is_some() {
-                let slot = Slot::pending(before, after, &committed);
-                let key = Key::from(&*key);
-                keys.push(key.clone());
-                self.place(key, before.is_none(), slot, &guard);
-            }
+            self.change(&key, |before| {
+                let both = before.is_some() || after.is_some();
+                let before = before.cloned();
+                both.then(|| Record::rare(&key, Rare::pending(before, after, &committed)))
+            });
+            keys.push(key);
         }
         // The one moment at which readers see all of it.
         committed.store(true, Ordering::Release);
         for key in keys {
-            self.settle(key);
+            self.change(&key, |record| record.and_then(Record::settled));
         }
     }
 
@@ -203,17 +165,14 @@ impl Store for ConcurrentStore {
     }
 
     fn visit(&self, bucket: u32, see: &mut dyn FnMut(&[u8], EntryRef<'_>)) {
-        let shard = &self.records.shards[bucket as usize];
-        let guard = shard.guard();
         let changed = |key: &[u8]| self.batch.as_ref().is_some_and(|batch| batch.contains_key(key));
-        for (key, slot) in shard.iter(&guard).filter(|(key, _)| !changed(key.as_bytes())) {
-            for entry in slot.entries() {
-                see(key.as_bytes(), entry.as_ref());
-            }
+        let records = self.writer.items(bucket as usize);
+        for record in records.filter(|record| !changed(record.key())) {
+            record.events().iter().for_each(|event| see(record.key(), event.entry()));
         }
-        for (key, slot) in self.batch.iter().flatten() {
+        for (key, record) in self.batch.iter().flatten() {
             if Records::shard_of(self.records.position(key)) == bucket as usize {
-                slot.iter().flat_map(Slot::entries).for_each(|entry| see(key, entry.as_ref()));
+                record.iter().flat_map(Record::events).for_each(|event| see(key, event.entry()));
             }
         }
     }

@@ -1,11 +1,12 @@
 //! What a reader is shown of the entries that a key holds.
 
-use crate::slot::Slot;
+use crate::reader::Kept;
+use crate::record::Record;
+use crate::slot::Rare;
 use arc_swap::{ArcSwapOption, Guard};
-use std::cmp::Ordering;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use tombolo_core::{Entry, EntryRef, Incarnation, Millis};
+use tombolo_core::{EntryRef, Incarnation, Millis};
 
 /// Makes one value of siblings: of concurrent writes of a key that no later write replaced.
 pub trait View: Send + Sync {
@@ -71,55 +72,57 @@ impl Lens {
         self.owners.store(owners.map(Arc::new));
     }
 
-    /// The lens as it is now, for one call of a reader.
-    pub(crate) fn look(&self, now: Millis) -> Look<'_> {
+    /// The lens as it is now, for one call of a reader. The clock is read when it matters.
+    #[inline]
+    pub(crate) fn look<N: Fn() -> Millis>(&self, now: N) -> Look<'_, N> {
         let owners = self.lists_owners.load(Relaxed).then(|| self.owners.load());
         Look { lens: self, owners, now }
     }
 }
 
 /// What one call of a reader goes by: the time, and whose entries are hidden.
-pub(crate) struct Look<'a> {
+pub(crate) struct Look<'a, N> {
     lens: &'a Lens,
     owners: Owners,
-    now: Millis,
+    now: N,
 }
 
-impl Look<'_> {
+impl<N: Fn() -> Millis> Look<'_, N> {
     /// Shows what is to be seen of a key to `see`. Every read goes through here.
+    #[inline]
     pub(crate) fn show<R>(
         &self,
         key: &[u8],
-        slot: Option<&Slot>,
+        record: Option<&Record>,
         see: impl FnOnce(Option<EntryRef<'_>>) -> R,
     ) -> R {
-        match slot {
-            None => see(None),
-            Some(Slot::One(entry)) => see(Some(entry.as_ref()).filter(|entry| self.sees(entry))),
-            Some(Slot::Many(entries)) => self.show_of(key, entries, see),
-            Some(Slot::Pending(pending)) => self.show(key, pending.shown(), see),
+        let Some(record) = record else { return see(None) };
+        match record.as_rare() {
+            None => see(Some(record.entry()).filter(|entry| self.sees(entry))),
+            Some(Rare::Siblings(siblings)) => self.show_of(key, siblings, see),
+            Some(Rare::Pending(pending)) => self.show(key, pending.shown(), see),
         }
     }
 
     /// What is to be seen of a key, to keep.
-    pub(crate) fn take(&self, key: &[u8], slot: &Slot) -> Option<Entry> {
-        match slot {
-            Slot::One(entry) => self.sees(&entry.as_ref()).then(|| entry.clone()),
-            Slot::Many(entries) => {
-                self.show_of(key, entries, |seen| seen.map(|seen| seen.to_entry()))
+    pub(crate) fn take(&self, key: &[u8], record: &Record) -> Option<Kept> {
+        match record.as_rare() {
+            None => self.sees(&record.entry()).then(|| Kept(record.clone())),
+            Some(Rare::Siblings(siblings)) => {
+                self.show_of(key, siblings, |seen| seen.map(Kept::new))
             }
-            Slot::Pending(pending) => self.take(key, pending.shown()?),
+            Some(Rare::Pending(pending)) => self.take(key, pending.shown()?),
         }
     }
 
     fn show_of<R>(
         &self,
         key: &[u8],
-        entries: &[Entry],
+        siblings: &[Record],
         see: impl FnOnce(Option<EntryRef<'_>>) -> R,
     ) -> R {
-        let visible = entries.iter().map(Entry::as_ref).filter(|entry| self.sees(entry));
-        let Some(newest) = visible.clone().max_by(by_rank) else {
+        let visible = siblings.iter().map(Record::entry).filter(|entry| self.sees(entry));
+        let Some(newest) = visible.clone().max_by_key(EntryRef::rank) else {
             return see(None);
         };
         let view = self.lens.view.load();
@@ -130,40 +133,39 @@ impl Look<'_> {
             return see(Some(newest));
         }
         let mut siblings: Vec<EntryRef<'_>> = visible.collect();
-        siblings.sort_unstable_by(by_rank);
+        siblings.sort_unstable_by_key(EntryRef::rank);
         match view.view(key, &siblings) {
             Shown::Sibling(index) => see(Some(siblings.get(index).copied().unwrap_or(newest))),
             Shown::Value { value, expires } => {
                 let made = EntryRef { expires, value: Some(&value), ..newest };
-                see(Some(made).filter(|made| made.is_visible(self.now)))
+                see(Some(made).filter(|made| made.is_visible((self.now)())))
             }
             Shown::Nothing => see(None),
         }
     }
 
     /// Whether some entry of a key may be shown. The view may still show nothing.
-    pub(crate) fn sees_any(&self, slot: &Slot) -> bool {
-        slot.shown().iter().any(|entry| self.sees(&entry.as_ref()))
+    pub(crate) fn sees_any(&self, record: &Record) -> bool {
+        record.shown().iter().any(|event| self.sees(&event.entry()))
     }
 
     /// The entries of a key that may be shown, ascending in rank.
-    pub(crate) fn siblings(&self, slot: &Slot) -> Vec<Entry> {
-        let entries = slot.shown().iter().filter(|entry| self.sees(&entry.as_ref()));
-        let mut siblings: Vec<Entry> = entries.cloned().collect();
-        siblings.sort_unstable_by(|a, b| by_rank(&a.as_ref(), &b.as_ref()));
+    pub(crate) fn siblings(&self, record: &Record) -> Vec<Kept> {
+        let visible = record.shown().iter().filter(|event| self.sees(&event.entry()));
+        let mut siblings: Vec<Kept> = visible.cloned().map(Kept).collect();
+        siblings.sort_unstable_by_key(|kept| kept.entry().rank());
         siblings
     }
 
+    #[inline]
     fn sees(&self, entry: &EntryRef<'_>) -> bool {
-        entry.is_visible(self.now) && self.owners.as_ref().is_none_or(|owners| lists(owners, entry))
+        entry.value.is_some()
+            && entry.expires.is_none_or(|at| (self.now)() < at)
+            && self.owners.as_ref().is_none_or(|owners| lists(owners, entry))
     }
 }
 
 /// Whether the owner of an entry is among those whose entries are shown: all, if there is no list.
 fn lists(owners: &Option<Arc<Arc<[Incarnation]>>>, entry: &EntryRef<'_>) -> bool {
     owners.as_ref().is_none_or(|owners| owners.binary_search(&entry.dot.origin).is_ok())
-}
-
-fn by_rank(a: &EntryRef<'_>, b: &EntryRef<'_>) -> Ordering {
-    a.wins_over(b).cmp(&b.wins_over(a))
 }

@@ -11,7 +11,7 @@ use tombolo_store::{Order, Reader};
 const KEYS: [&[u8]; 5] = [b"a", b"b", b"c", b"a key that is too long to lie in the entry", b"z"];
 
 fn read(reader: &Reader, key: &[u8]) -> Option<Vec<u8>> {
-    reader.read(key, NOW, |entry| entry.and_then(|entry| entry.value.map(<[u8]>::to_vec)))
+    reader.read(key, || NOW, |entry| entry.and_then(|entry| entry.value.map(<[u8]>::to_vec)))
 }
 
 fn number(reader: &Reader, key: &[u8]) -> u64 {

@@ -49,8 +49,8 @@ fn value_of(entry: &EntryRef<'_>) -> Vec<u8> {
 
 /// What each kind of read shows of `a`, the only key.
 fn every_read(reader: &Reader) -> Vec<Option<Vec<u8>>> {
-    let mut shown = vec![reader.read(b"a", NOW, |entry| entry.as_ref().map(value_of))];
-    shown.push(reader.get(b"a", NOW).map(|entry| value_of(&entry.as_ref())));
+    let mut shown = vec![reader.read(b"a", || NOW, |entry| entry.as_ref().map(value_of))];
+    shown.push(reader.get(b"a", || NOW).map(|entry| value_of(&entry.entry())));
     let mut one = None;
     reader.for_each(NOW, |_, entry| one = Some(value_of(&entry)));
     shown.push(one.take());
@@ -92,7 +92,7 @@ fn a_view_is_not_asked_about_one_entry_or_equal_values() {
     let past = EntryRef { expires: Some(NOW), ..event(4, 4, Some(b"past")) };
     add(&mut store, b"a", past);
     assert_shown(&reader, Some(b"same"));
-    let newest = reader.read(b"a", NOW, |entry| entry.map(|entry| entry.dot));
+    let newest = reader.read(b"a", || NOW, |entry| entry.map(|entry| entry.dot));
     assert_eq!(newest, Some(event(2, 2, None).dot));
     assert_eq!(view.calls.load(Ordering::Relaxed), 0);
 }
@@ -117,7 +117,7 @@ fn a_view_is_asked_about_the_visible_siblings_in_order_of_rank() {
     assert!(
         listed
             .iter()
-            .map(|entry| entry.value.as_deref())
+            .map(|kept| kept.entry().value)
             .eq(siblings.iter().map(|value| Some(value.as_slice())))
     );
     assert_eq!(reader.siblings(b"b", NOW), []);
@@ -145,7 +145,7 @@ fn every_read_shows_what_the_view_makes() {
     }
     // The entry that is made up has the rank of the newest.
     reader.set_view(Always::new(made(None)));
-    let dot = other.read(b"a", NOW, |entry| entry.map(|entry| (entry.dot, entry.stamp)));
+    let dot = other.read(b"a", || NOW, |entry| entry.map(|entry| (entry.dot, entry.stamp)));
     assert_eq!(dot, Some((event(2, 2, None).dot, Stamp(2))));
     assert_eq!(reader.siblings(b"a", NOW).len(), 2);
     reader.set_view(Arc::new(Newest));
@@ -219,7 +219,7 @@ fn views_and_owners_change_beside_a_reader() {
             }
         });
         for _ in 0..20_000 {
-            assert!(reader.read(b"a", NOW, |entry| entry.is_some()));
+            assert!(reader.read(b"a", || NOW, |entry| entry.is_some()));
         }
     });
 }

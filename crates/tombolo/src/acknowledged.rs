@@ -136,7 +136,7 @@ struct Acknowledged<'a> {
     polled: bool,
     until: Instant,
     /// Most writes are acknowledged within microseconds, and a timer costs more than the write: it
-    /// is set when the wait is noticed to last ([`Waiters::nudge`](crate::waiters::Waiters::nudge)).
+    /// is set when the wait is noticed to last ([`nudge`](crate::waiters::Waiters::nudge)).
     timer: Option<Pin<Box<Sleep>>>,
 }
 

@@ -120,7 +120,7 @@ impl RawTable {
     pub fn contains_object(&self, key: &[u8], object: &[u8]) -> bool {
         let (composite, value) = self.place(key, object);
         self.kind() == Kind::Bag
-            && self.part(&composite).records.read(&composite, now(), |entry| {
+            && self.part(&composite).records.read(&composite, now, |entry| {
                 entry.is_some_and(|entry| entry.value == Some(value))
             })
     }

@@ -203,7 +203,7 @@ impl RawTable {
         let mut records = Vec::new();
         if node == shell.me.name {
             self.for_each(|key, record| {
-                let value = Value { bytes: record.value.into(), expires: record.expires };
+                let value = Value::new(record.value.into(), record.expires);
                 records.push((key.to_vec(), value));
             });
         } else {
@@ -238,7 +238,7 @@ impl RawTable {
             })?;
             records.extend(page.records.into_iter().map(|DumpRecord { key, value, expires }| {
                 let expires = expires.map(|at| at.0);
-                (key.into_vec(), Value { bytes: value.into(), expires })
+                (key.into_vec(), Value::new(value.into(), expires))
             }));
             // A cursor that goes back would lead round and round.
             if page.next <= cursor {
@@ -251,7 +251,10 @@ impl RawTable {
     /// The key and the object of a bag's record.
     fn object_of(&self, (composite, value): (Vec<u8>, Value)) -> Option<(Vec<u8>, Value)> {
         let (key, identity) = composite::decode(&composite)?;
-        let bytes = if self.has_second_key() { value.bytes } else { identity.into() };
-        Some((key.into_owned(), Value { bytes, ..value }))
+        let object = match self.has_second_key() {
+            true => value,
+            false => Value::new(identity.into(), value.expires()),
+        };
+        Some((key.into_owned(), object))
     }
 }

@@ -6,10 +6,12 @@ use crate::fragments::{LastWrites, weighted};
 use crate::node::Inner;
 use crate::shared::SharedTable;
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
-use tombolo_core::{Change as CoreChange, Declaration, Entry, EntryRef, Kind, Millis};
+use tombolo_core::{Change as CoreChange, Declaration, EntryRef, Kind, Millis};
+use tombolo_store::Kept;
 use tombolo_wire::MAX_RECORD;
 
 /// How many bits of a scan's cursor say where in a fragment it is; those above say in which.
@@ -26,13 +28,39 @@ pub struct RawRecord<'a> {
 }
 
 /// A value to keep: its bytes, which are shared with the table and with clones. It derefs to them.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone)]
 pub struct Value {
-    pub(crate) bytes: Arc<[u8]>,
-    pub(crate) expires: Option<u64>,
+    bytes: Bytes,
+    expires: Option<u64>,
+}
+
+#[derive(Clone)]
+enum Bytes {
+    /// As the table holds them.
+    Kept(Kept),
+    /// Of another node's table.
+    Own(Arc<[u8]>),
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Value) -> bool {
+        (&**self, self.expires) == (&**other, other.expires)
+    }
+}
+
+impl Eq for Value {}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Value").field("bytes", &&**self).field("expires", &self.expires).finish()
+    }
 }
 
 impl Value {
+    pub(crate) fn new(bytes: Arc<[u8]>, expires: Option<u64>) -> Value {
+        Value { bytes: Bytes::Own(bytes), expires }
+    }
+
     /// When it expires, in milliseconds since the epoch.
     pub fn expires(&self) -> Option<u64> {
         self.expires
@@ -43,7 +71,10 @@ impl Deref for Value {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes
+        match &self.bytes {
+            Bytes::Kept(kept) => kept.entry().value.unwrap_or_default(),
+            Bytes::Own(bytes) => bytes,
+        }
     }
 }
 
@@ -148,9 +179,7 @@ impl RawTable {
     /// Shows what `key` holds to `look`. No lock, no copy: `look` should be short, and it must not
     /// wait, because memory is not given back meanwhile.
     pub fn read<R>(&self, key: &[u8], look: impl FnOnce(Option<RawRecord<'_>>) -> R) -> R {
-        self.part(key)
-            .records
-            .read(key, now(), |entry| look(entry.and_then(|entry| record(&entry))))
+        self.part(key).records.read(key, now, |entry| look(entry.and_then(|entry| record(&entry))))
     }
 
     /// What `key` holds, to keep: the bytes are shared with the table, not copied. No lock.
@@ -169,8 +198,11 @@ impl RawTable {
     /// # }
     /// ```
     pub fn get(&self, key: &[u8]) -> Option<Value> {
-        let Entry { value, expires, .. } = self.part(key).records.get(key, now())?;
-        Some(Value { bytes: value?, expires: expires.map(|at| at.0) })
+        let kept = self.part(key).records.get(key, now)?;
+        let EntryRef { value, expires, .. } = kept.entry();
+        value?;
+        let expires = expires.map(|at| at.0);
+        Some(Value { bytes: Bytes::Kept(kept), expires })
     }
 
     /// Fetches what `key` holds from memory into the processor's caches. Whoever is about to read

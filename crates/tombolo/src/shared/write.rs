@@ -10,10 +10,10 @@ use crate::watch::BellGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tombolo_core::{
-    Change, Conclusion, Decision, Done, Dot, Entry, EntryRef, Lone, Millis, OpRef, Reply, Request,
+    Change, Conclusion, Decision, Done, Dot, EntryRef, Lone, Millis, OpRef, Reply, Request,
     RequestRef, Ripe, TOLD_BYTES, Table, TableId, Written,
 };
-use tombolo_store::ConcurrentStore;
+use tombolo_store::{ConcurrentStore, Kept};
 
 /// How many records are written under one hold of the lock.
 const HOLD: usize = 64;
@@ -54,20 +54,20 @@ impl SharedTable {
         let time = now();
         if !self.judge.load().asks_the_program() {
             let mut machine = self.lock_to_write()?;
-            let (change, result) = self.records.read(key, time, choose);
+            let (change, result) = self.records.read(key, || time, choose);
             let written =
                 change.and_then(|change| self.write_locked(&mut machine, time, key, change));
             return Ok((written, result));
         }
         let mut tries = prepared::TRIES;
         loop {
-            let mut said = prepared::prepare(|| self.records.read(key, time, |_| ()));
+            let mut said = prepared::prepare(|| self.records.read(key, || time, |_| ()));
             let mut machine = self.lock_to_write()?;
-            let look = || self.records.read(key, time, |_| ());
+            let look = || self.records.read(key, || time, |_| ());
             let ((), same) = prepared::without_asking(&mut said, look);
             tries -= 1;
             if same || tries == 0 {
-                let decide = || self.records.read(key, time, choose);
+                let decide = || self.records.read(key, || time, choose);
                 let ((change, result), _) = prepared::without_asking(&mut said, decide);
                 let written =
                     change.and_then(|change| self.write_locked(&mut machine, time, key, change));
@@ -77,16 +77,17 @@ impl SharedTable {
     }
 
     /// The machine, with what readers are shown of `key`; no resolver is asked under the lock.
-    fn lock_shown(&self, key: &[u8], time: Millis) -> (BellGuard<'_, Machine>, Option<Entry>) {
+    fn lock_shown(&self, key: &[u8], time: Millis) -> (BellGuard<'_, Machine>, Option<Kept>) {
         if !self.judge.load().asks_the_program() {
             let machine = self.machine.lock();
-            return (machine, self.records.get(key, time));
+            return (machine, self.records.get(key, || time));
         }
         let mut tries = prepared::TRIES;
         loop {
-            let mut said = prepared::prepare(|| self.records.read(key, time, |_| ()));
+            let mut said = prepared::prepare(|| self.records.read(key, || time, |_| ()));
             let machine = self.machine.lock();
-            let (shown, same) = prepared::without_asking(&mut said, || self.records.get(key, time));
+            let (shown, same) =
+                prepared::without_asking(&mut said, || self.records.get(key, || time));
             tries -= 1;
             if same || tries == 0 {
                 return (machine, shown);
@@ -156,7 +157,7 @@ impl SharedTable {
     pub(crate) fn serve(&self, request: &Request) -> Served {
         let time = now();
         let (mut machine, shown) = self.lock_shown(&request.key, time);
-        let shown = shown.as_ref().map(Entry::as_ref);
+        let shown = shown.as_ref().map(Kept::entry);
         let expires = machine.expires(time);
         let Machine { table, links, outgoing, .. } = &mut *machine;
         match table.serve(time, request, shown, most(&request.key), expires) {
@@ -187,7 +188,7 @@ impl SharedTable {
         if let Err(refused) = machine.table.quorum() {
             return Some((None, Reply::Refused(refused)));
         }
-        let shown = shown.as_ref().map(Entry::as_ref);
+        let shown = shown.as_ref().map(Kept::entry);
         let decision = op.edit.decide(&op.expect, op.tell_previous, shown, most(&op.key));
         let (change, told) = match &decision {
             Decision::Unmet(holds) => return Some((None, Reply::Unmet(holds.clone()))),

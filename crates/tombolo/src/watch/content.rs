@@ -38,7 +38,7 @@ impl Content {
     ) -> bool {
         let Some(table) = table(self.part) else { return true };
         let next = if let Some(only) = span.only() {
-            table.records.read(only, now(), |entry| entry.into_iter().for_each(|e| see(only, e)));
+            table.records.read(only, now, |entry| entry.into_iter().for_each(|e| see(only, e)));
             None
         } else if table.records.ordered().is_some() {
             self.range(table, span, &mut see)

@@ -244,7 +244,7 @@ fn shown(table: &SharedTable, change: &KeyChange, shape: Shape) -> WatchEvent {
     let mut seen = Some((Arc::clone(&change.value), change.expires));
     if change.contested {
         // What the policy makes of it is asked here, where it holds up nobody else.
-        seen = table.records.read(&change.key, now(), |entry| {
+        seen = table.records.read(&change.key, now, |entry| {
             entry.and_then(|entry| Some((entry.value?.into(), entry.expires)))
         });
     }
