@@ -14,8 +14,9 @@ const ROUNDS: usize = 1_200;
 /// After how many rounds an operator looks at what is kept apart.
 const PATIENCE: usize = 100;
 
-/// How many frames may arrive in one round.
-const FRAMES: usize = 20_000;
+/// How many frames may arrive in one round: a walk over the concurrent store has 256 steps, each of
+/// which may be a frame, and a dozen nodes ask each other.
+const FRAMES: usize = 100_000;
 
 impl<S: Store + Default> World<S> {
     /// Heals everything, lets time pass until all is at rest, and checks what must hold then.
