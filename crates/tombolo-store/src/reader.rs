@@ -101,9 +101,10 @@ impl Reader {
         pin.get(key).map_or_else(Vec::new, |record| look.siblings(&record))
     }
 
-    /// Brings what `key` holds near, so that a write under the table's lock is short.
-    pub fn touch(&self, key: &[u8]) {
-        std::hint::black_box(self.records.map.pin().get(key).is_some());
+    /// Brings near what these keys hold, so that reads are fast and writes under the table's lock
+    /// are short. For some dozens of keys that costs little more than for one.
+    pub fn touch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        self.records.map.pin().touch(keys);
     }
 
     /// Shows every visible key, in no order. What is there throughout is shown exactly once; what

@@ -89,7 +89,7 @@ fn a_reader_sees_what_was_written_last() {
     assert_eq!(read(&reader, b"a").as_deref(), Some(&b"one"[..]));
     let other = reader.clone();
     writer.put(b"a", b"two");
-    other.touch(b"a");
+    other.touch([&b"a"[..]]);
     assert_eq!(read(&other, b"a").as_deref(), Some(&b"two"[..]));
     writer.event(b"a", None, None);
     assert_eq!(read(&reader, b"a"), None);

@@ -205,9 +205,9 @@ impl RawTable {
         Some(Value { bytes: Bytes::Kept(kept), expires })
     }
 
-    /// Fetches what `key` holds from memory into the processor's caches. Whoever is about to read
-    /// or write several keys, and calls this for all of them first, waits for memory once instead
-    /// of once a key.
+    /// Fetches what these keys hold from memory into the processor's caches. Whoever is about to
+    /// read or write several keys, and calls this for all of them first, waits for memory once
+    /// instead of once a key; some dozens at a time are best.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -216,13 +216,16 @@ impl RawTable {
     /// # let node = Node::builder().name("a").listen("127.0.0.1:0".parse()?).start().await?;
     /// let pages = node.create_table("pages", Declaration::default()).await?;
     /// let keys: [&[u8]; 3] = [b"/", b"/a", b"/b"];
-    /// keys.iter().for_each(|key| pages.prefetch(key));
+    /// pages.prefetch(keys);
     /// keys.iter().for_each(|key| pages.read(key, |found| assert!(found.is_none())));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn prefetch(&self, key: &[u8]) {
-        self.part(key).records.touch(key);
+    pub fn prefetch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        match self.parts() {
+            [part] => part.records.touch(keys),
+            _ => keys.into_iter().for_each(|key| self.part(key).records.touch([key])),
+        }
     }
 
     /// Writes a value. It is read here at once; the receipt is for [`RawTable::acknowledged`].

@@ -250,11 +250,20 @@ impl RawTable {
         let attempt = 0;
         let request =
             Request { id, floor, attempt, key, expect, edit, tell_previous, copies, patience };
-        shell.requests.waiting.lock().insert(id, sender);
+        let is_alone = {
+            let mut waiting = shell.requests.waiting.lock();
+            waiting.insert(id, sender);
+            waiting.len() == 1
+        };
         let effects = node.request(crate::clock::steady(), table, request);
         shell.carry_out(effects);
         drop(node);
-        shell.mesh.flush();
+        if is_alone {
+            // Nobody else asks, so nobody would share the flush.
+            shell.mesh.flush();
+        } else {
+            shell.mesh.schedule_flush();
+        }
         (UnderWay { shell, id }, answer)
     }
 
@@ -364,7 +373,8 @@ impl Shell {
         } else if let Some(link) = self.mesh.link(asker) {
             let body = SerialBody::Reply { id, attempt, reply };
             link.send(&Message::Serial { table, body });
-            self.mesh.flush_data(&link);
+            // One acknowledgement lets many requests be answered.
+            self.mesh.schedule_flush();
         }
     }
 }

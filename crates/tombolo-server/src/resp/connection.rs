@@ -200,7 +200,7 @@ impl Connection {
         let keys = ahead.keys(input);
         let count = keys.len();
         if count > 1 {
-            keys.for_each(|key| self.session.table.prefetch(key));
+            self.session.table.prefetch(keys);
         }
         count
     }

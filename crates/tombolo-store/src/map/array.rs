@@ -85,6 +85,24 @@ impl<P> Array<P> {
         }
     }
 
+    /// Fetches the slots among which the search for a hash begins.
+    #[inline]
+    pub(super) fn touch(&self, hash: u64) -> u64 {
+        self.groups[self.home(hash)].tags.load(Ordering::Relaxed)
+    }
+
+    /// The items in those slots that have most likely this hash.
+    #[inline]
+    pub(super) fn likely(
+        &self,
+        hash: u64,
+        load: impl Fn(&AtomicPtr<P>) -> *mut P,
+    ) -> impl Iterator<Item = NonNull<P>> {
+        let Group { tags, slots } = &self.groups[self.home(hash)];
+        let lanes = lanes(bytes_like(tags.load(Ordering::Acquire), tag_of(hash)));
+        lanes.filter_map(move |lane| NonNull::new(load(&slots[lane])))
+    }
+
     /// Puts an item that is not there yet. Whether the slot was empty before.
     pub(super) fn put(&self, hash: u64, item: NonNull<P>) -> bool {
         let mut group = self.home(hash);

@@ -33,6 +33,9 @@ use std::ptr::{NonNull, null_mut};
 /// system call that interrupts the other processors.
 const RETIRED: usize = 256;
 
+/// How many keys are touched together.
+const TOUCHED: usize = 64;
+
 /// Something with a key behind one pointer.
 ///
 /// # Safety
@@ -176,6 +179,36 @@ impl<T: Keyed> Pin<'_, T> {
         let (_, item) = array.find(self.map.within(hash), load, is)?;
         // SAFETY: As above; and the lifetime is that of the pin.
         Some(unsafe { Ref::new(item) })
+    }
+
+    /// Brings near what is kept under these keys. First their slots, then what is in them: so the
+    /// fetches of many keys from memory are under way at the same time, where a search after the
+    /// other would wait for each.
+    pub(crate) fn touch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        let mut keys = keys.into_iter();
+        let mut near = [(0, 0); TOUCHED];
+        let mut fetched = 0;
+        loop {
+            let mut count = 0;
+            for key in keys.by_ref().take(TOUCHED) {
+                let hash = self.map.hash(key);
+                let (shard, within) = (self.map.shard_of(hash), self.map.within(hash));
+                fetched ^= self.array(shard).map_or(0, |array| array.touch(within));
+                near[count] = (shard, within);
+                count += 1;
+            }
+            let load = |slot: &AtomicPtr<T::Target>| self.guard.protect(slot, Ordering::Acquire);
+            for (shard, within) in &near[..count] {
+                for item in self.array(*shard).into_iter().flat_map(|it| it.likely(*within, load)) {
+                    // SAFETY: As in `get`.
+                    fetched ^= unsafe { Ref::<T>::new(item) }.key().len() as u64;
+                }
+            }
+            if count < TOUCHED {
+                std::hint::black_box(fetched);
+                return;
+            }
+        }
     }
 
     /// All that is in a shard, in no order. What is in it throughout is met once.

@@ -11,6 +11,11 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tombolo_core::{Incarnation, Message, NodeId};
 
+/// How many bytes are written at once for a peer that has nothing to do, and for one that is at
+/// work: about a dozen small ops, and a hundred.
+const FEW: u64 = 2 * 1024;
+const MUCH: u64 = 16 * 1024;
+
 /// A link that is up. Both lanes live and die together.
 pub(crate) struct Link {
     pub(crate) peer: NodeId,
@@ -25,6 +30,8 @@ pub(crate) struct Link {
     pub(crate) closed: CancellationToken,
     /// Everything was written after ops had been dropped: each table may tell where it goes on.
     pub(crate) resumes: AtomicBool,
+    /// Something was written for the peer after its last acknowledgement.
+    pub(crate) is_busy: AtomicBool,
     pub(crate) counters: Counters,
     /// What of syncs is on its way.
     pub(crate) pieces: Pieces,
@@ -70,6 +77,7 @@ impl Link {
             control: Lane::new(control),
             closed: CancellationToken::new(),
             resumes: AtomicBool::new(false),
+            is_busy: AtomicBool::new(false),
             counters,
             pieces: Pieces::default(),
             dumps: Dumps::default(),
@@ -105,6 +113,13 @@ impl Link {
             | Message::Serial { .. }
             | Message::Sync { .. } => self.data.push_message(encode),
         }
+    }
+
+    /// Whether enough waits to be written at once. A peer that has nothing to do gets the first few
+    /// ops; one that is at work gets more at a time, which costs both sides less.
+    pub(crate) fn is_due(&self) -> bool {
+        let enough = if self.is_busy.load(Relaxed) { MUCH } else { FEW };
+        self.data.waiting.load(Relaxed) > enough
     }
 
     /// Queues so many encoded ops.

@@ -90,8 +90,13 @@ impl Mesh {
     }
 
     /// Sees to it that what was queued is written soon: at the end of the tick of the scheduler,
-    /// so that all that is written in this tick shares a system call.
+    /// so that all that is written in this tick shares a system call; at once if it is enough for
+    /// one, so that the peers work at the same time as the writers.
     pub(crate) fn schedule_flush(&self) {
+        if self.links.load().iter().any(|link| link.is_due()) {
+            self.flush();
+            return;
+        }
         if !self.scheduled.swap(true, Ordering::AcqRel) {
             self.wake.notify_one();
         }
@@ -122,7 +127,7 @@ impl Mesh {
     /// Writes what is queued on the data lane of a link.
     pub(crate) fn flush_data(&self, link: &Link) {
         match link.data.flush() {
-            Flushed::Empty | Flushed::Busy => {}
+            Flushed::Empty | Flushed::Busy => link.is_busy.store(true, Ordering::Relaxed),
             Flushed::Resumed => {
                 link.resumes.store(true, Ordering::Release);
                 self.room.notify_one();

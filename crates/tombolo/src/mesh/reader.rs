@@ -9,7 +9,7 @@ use crate::shell::Shell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tombolo_core::{Arrival, Dot, Event, Message, SerialBody, SyncBody};
+use tombolo_core::{Arrival, Dot, Event, Message, SerialBody, SyncBody, TableId};
 use tombolo_wire::{Frame, LENGTH_BYTES, MAX_FRAME};
 
 /// What one read takes at most, and the size that a buffer returns to after a large frame.
@@ -123,11 +123,12 @@ fn take_in(shell: &Arc<Shell>, link: &Arc<Link>, bytes: &[u8]) -> Result<usize, 
     let mut touched: Vec<Arc<SharedTable>> = Vec::new();
     let mut rest = &frames[..];
     while let Some(first) = rest.first() {
-        let same = |frame: &&&[u8]| {
-            let table = tombolo_wire::op_key(first).map(|(table, _)| table);
-            table.is_some() && table == tombolo_wire::op_key(frame).map(|(table, _)| table)
+        let table_of = |frame: &[u8]| tombolo_wire::op_key(frame).map(|(table, _)| table);
+        let same = |table: TableId| {
+            let ops = rest.iter().take(BATCH);
+            ops.take_while(|frame| table_of(frame) == Some(table)).count()
         };
-        let count = rest.iter().take(BATCH).take_while(same).count();
+        let count = table_of(first).map_or(0, same);
         let (ops, after) = rest.split_at(count.max(1));
         rest = after;
         let taken = if count > 0 {
@@ -165,9 +166,8 @@ fn take_in_ops(
     link.counters.ops_in.fetch_add(frames.len() as u64, Relaxed);
     // Fetching what the keys hold into the cache, all of them at once and without the lock, makes
     // the time under the lock a third shorter.
-    for (_, key) in frames.iter().filter_map(|frame| tombolo_wire::op_key(frame)) {
-        table.records.touch(key);
-    }
+    let keys = frames.iter().filter_map(|frame| tombolo_wire::op_key(frame));
+    table.records.touch(keys.map(|(_, key)| key));
     let from = link.incarnation;
     let arrival = table.take_in(from, |take| {
         let mut replaces: Vec<Dot> = Vec::new();
@@ -196,7 +196,7 @@ fn take_in_batch(
     let Frame::Batch { table, ops } = decoded else { return Ok(None) };
     let Some(table) = shell.table(table) else { return Ok(None) };
     link.counters.ops_in.fetch_add(ops.len() as u64, Relaxed);
-    ops.iter().for_each(|op| table.records.touch(op.key));
+    table.records.touch(ops.iter().map(|op| op.key));
     let arrival = table.take_in_batch(link.incarnation, &ops);
     arrived(shell, link, &table, arrival);
     Ok(Some(table))
@@ -241,6 +241,7 @@ fn on_frame(shell: &Arc<Shell>, link: &Arc<Link>, frame: &[u8]) -> Result<(), La
         Frame::DumpAsk(ask) => link.dumps.on_ask(ask),
         Frame::DumpPart(part) => link.dumps.on_part(part),
         Frame::Message(Message::Ack { table, seq }) => {
+            link.is_busy.store(false, Relaxed);
             if let Some(table) = shell.table(table) {
                 table.on_ack(link.incarnation, seq);
             }
@@ -279,7 +280,7 @@ fn touch(shell: &Arc<Shell>, message: &Message) {
     if let Message::Sync { table, body: SyncBody::Chunk(chunk), .. } = message
         && let Some(table) = shell.table(*table)
     {
-        chunk.keys.iter().for_each(|found| table.records.touch(&found.key));
+        table.records.touch(chunk.keys.iter().map(|found| &*found.key));
     }
 }
 

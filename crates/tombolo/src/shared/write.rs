@@ -134,7 +134,7 @@ impl SharedTable {
         let mut last = None;
         for some in records.chunks(HOLD) {
             // What the keys hold is fetched into the cache without the lock.
-            some.iter().for_each(|(key, _)| self.records.touch(key));
+            self.records.touch(some.iter().map(|(key, _)| *key));
             let mut machine = self.lock_to_write()?;
             let time = now();
             let expires = expires.or_else(|| machine.expires(time));

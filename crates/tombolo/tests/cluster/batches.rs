@@ -1,6 +1,8 @@
 //! Batches: whoever has seen one of the records sees all of them from then on.
 
-use crate::common::{PATIENCE, builder, cluster, cut_apart, equal, start, until, value, whole};
+use crate::common::{
+    PATIENCE, builder, cluster, cut_apart, equal, start, until, value, while_held, whole,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tombolo::{Ack, BatchError, Declaration, Kind, Node, RawTable, WriteError};
@@ -101,9 +103,11 @@ async fn batches_stay_whole_through_cuts_and_the_syncs_after_them() {
 async fn batches_that_a_full_queue_dropped_come_whole() {
     let (nodes, tables) = cluster(2).await;
     beside_readers(&tables, async || {
-        for number in 1..=64 {
-            write(&tables[0], number, 1 << 20);
-        }
+        while_held(&tables[1], || {
+            for number in 1..=32 {
+                write(&tables[0], number, 1 << 20);
+            }
+        });
     })
     .await;
     let overflows: u64 = nodes[0].status().links.iter().map(|link| link.overflows).sum();

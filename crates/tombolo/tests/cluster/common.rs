@@ -1,7 +1,8 @@
 //! Starting nodes and waiting for what must become true.
 
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use tombolo::{Declaration, Node, NodeBuilder, RawTable, Verdict};
+use tombolo::{Change, Declaration, Node, NodeBuilder, RawTable, Verdict};
 
 pub fn builder(name: &str) -> NodeBuilder {
     Node::builder().name(name).listen("127.0.0.1:0".parse().unwrap())
@@ -83,3 +84,21 @@ pub fn cut_apart(one: &[Node], other: &[Node]) {
 }
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs `during` while the table's lock is held, so that its node takes nothing from its links.
+pub fn while_held(table: &RawTable, during: impl FnOnce()) {
+    let table = table.clone();
+    let (holds, held) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let holder = std::thread::spawn(move || {
+        table.decide(b"held", |_| {
+            holds.send(()).unwrap();
+            released.recv().unwrap();
+            (Change::Keep, ())
+        })
+    });
+    held.recv().unwrap();
+    during();
+    release.send(()).unwrap();
+    holder.join().unwrap().unwrap();
+}

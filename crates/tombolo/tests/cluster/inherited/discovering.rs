@@ -163,7 +163,8 @@ async fn an_address_where_nobody_is_holds_up_nobody_and_goes_with_the_registrys_
     // A node that starts there later is found.
     registry.say(Ok([addresses(&[&first]), vec![bad.clone()]].concat()));
     let third = Node::builder().name("n3").listen(bad.parse().unwrap()).start().await.unwrap();
-    whole(&[first, second.clone(), third]).await;
+    let nodes = [first, second.clone(), third];
+    whole(&nodes).await;
     until("it is named", || at(&bad) == Some(Reach::Linked("n3".to_owned()))).await;
 }
 
