@@ -61,7 +61,7 @@ impl<S: Store + Default> World<S> {
     }
 
     /// A process that is refused because its name is taken does not open its tables.
-    fn tell_taken(&mut self, process: usize, taken: bool) {
+    pub(crate) fn tell_taken(&mut self, process: usize, taken: bool) {
         if self.config.twins {
             self.event(process, Event::NameTaken { taken });
         }

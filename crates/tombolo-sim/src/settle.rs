@@ -34,7 +34,11 @@ impl<S: Store + Default> World<S> {
             let twin = self.current[self.procs[process].slot] != Some(process);
             if twin {
                 self.crash(process);
-            } else if !self.procs[process].discovered {
+                continue;
+            }
+            // Nobody refuses it for its name any more, and that is forgotten after a while.
+            self.tell_taken(process, false);
+            if !self.procs[process].discovered {
                 self.discover(process);
             }
         }

@@ -1,7 +1,7 @@
 //! Watchers: programs that follow a table by its change feed, and read it whenever they must begin
 //! anew. They only look on, by a chance of their own, so that a schedule is the same without them.
 
-use crate::invariant::{check_watcher, shown_by};
+use crate::invariant::{Checked, check_watcher, shown_by};
 use crate::sight::Sight;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +90,21 @@ impl<S: Store + Default> World<S> {
                 self.pull(at, usize::MAX);
             }
         }
+    }
+
+    /// Somebody watches the first table of a node from now on.
+    pub(crate) fn watch(&mut self, slot: usize) {
+        let table = TableId::of(&World::<S>::table_name(0));
+        let (wanted, cursor, unread, map) = (Wanted::All, None, 0, BTreeMap::new());
+        self.watchers.push(Watcher { slot, table, wanted, cursor, unread, map });
+        self.pull_all();
+    }
+
+    /// Whether those who watch a node have heard all and have the table.
+    pub(crate) fn told(&mut self, slot: usize) -> Checked {
+        self.pull_all();
+        let watching = self.watchers.iter().filter(|watcher| watcher.slot == slot);
+        watching.into_iter().try_for_each(|watcher| check_watcher(self, watcher, false))
     }
 
     fn some_watcher(&mut self) -> Watcher {

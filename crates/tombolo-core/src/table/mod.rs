@@ -199,7 +199,10 @@ impl<S: Store> Table<S> {
         self.policy = declaration.policy.to_string().into();
         self.serial.require(declaration.quorum);
         self.epochs = epochs;
-        if !self.paused {
+        if self.paused {
+            // Nothing is removed meanwhile, but readers go by the policy of now.
+            self.tell_contested();
+        } else {
             self.judge_all_anew();
         }
     }

@@ -11,6 +11,7 @@
 //! | `twin N` | starts a new process of a name while the old one runs |
 //! | `alter N TEXT` | the table is altered on N |
 //! | `pause N`, `unpause N` | the table stands still on N, and moves again |
+//! | `watch N` | somebody watches the table on N from now on |
 //! | `approve N`, `choose N` | an operator decides on N what is kept apart |
 //! | `down A B`, `up A B` | the membership protocol tells A that B is gone, or there |
 //! | `link A B`, `link all` | puts up links |
@@ -38,6 +39,7 @@
 //! | `held A B`, `joined A B` | whether A keeps its table apart from B's |
 //! | `parked A B` | A found the clock of B too far ahead lately |
 //! | `open N`, `shut N` | whether the table may be written on N |
+//! | `told N` | who watches the table on N has heard all and has what a reader sees |
 //! | `stopped N`, `runs N` | whether the process started last of N has ended |
 //! | `links N COUNT`, `members N COUNT` | how many nodes N is linked to; how many others it knows |
 //! | `missing N COUNT` | the linked nodes that the table is not synced with yet |
@@ -103,6 +105,8 @@ fn command<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Checked 
         "wrong" => world.clocks[number(1)].wrong = words[2].parse().expect("a number"),
         "rest" => return world.drain(),
         "come" => return come(world, words),
+        "watch" => world.watch(number(1)),
+        "told" => return world.told(number(1)),
         "wait" => return wait(world, number(1)),
         "whole" => return world.settle(),
         "link" if words[1] == "all" => {
