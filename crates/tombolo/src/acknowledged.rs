@@ -101,6 +101,10 @@ pub struct AckTimeout {
     pub receipt: Option<Receipt>,
 }
 
+/// What a write that waits for nobody takes of its task's turn, in which tokio allows 128 of what is
+/// ready at once. A write is the work of some such things.
+const LOCAL_WORK: usize = 16;
+
 pub(crate) async fn acknowledged(
     table: &SharedTable,
     receipt: Receipt,
@@ -108,8 +112,11 @@ pub(crate) async fn acknowledged(
     timeout: Duration,
 ) -> Result<Acked, AckTimeout> {
     // A writer that never has to wait would keep all else of its thread from running, the node's
-    // links perhaps among it.
-    tokio::task::coop::consume_budget().await;
+    // links perhaps among it, and the other writers: each has a turn of eight writes.
+    let work = if ack == Ack::Local { LOCAL_WORK } else { 1 };
+    for _ in 0..work {
+        tokio::task::coop::consume_budget().await;
+    }
     if ack == Ack::Local {
         table.mesh.pace().await;
         return Ok(Acked { receipt: Some(receipt), ..Acked::default() });

@@ -10,6 +10,10 @@ use std::fmt::Display;
 use std::sync::Arc;
 use tombolo_core::Kind;
 
+/// What most keys and values fit into as bytes. Longer ones cost some more allocations.
+const KEY_ROOM: usize = 32;
+const VALUE_ROOM: usize = 128;
+
 /// A record as bytes: key and value.
 pub(super) type Encoded = (Vec<u8>, Vec<u8>);
 
@@ -38,12 +42,14 @@ impl Codec {
         if self.ordered {
             key::encode(key).map_err(EncodeError::key)
         } else {
-            postcard::to_stdvec(key).map_err(|cause| EncodeError::new("key", cause))
+            let room = Vec::with_capacity(KEY_ROOM);
+            postcard::to_extend(key, room).map_err(|cause| EncodeError::new("key", cause))
         }
     }
 
     pub(crate) fn value<V: Serialize + ?Sized>(&self, value: &V) -> Result<Vec<u8>, EncodeError> {
-        postcard::to_stdvec(value).map_err(|cause| EncodeError::new("value", cause))
+        let room = Vec::with_capacity(VALUE_ROOM);
+        postcard::to_extend(value, room).map_err(|cause| EncodeError::new("value", cause))
     }
 
     pub(super) fn record<K, V>(&self, key: &K, value: &V) -> Result<Encoded, EncodeError>

@@ -44,12 +44,44 @@ impl Options {
     }
 }
 
-type Running<T> = Pin<Box<dyn Future<Output = Result<T, InsertError>> + Send>>;
-type Plan<T> = Box<dyn FnOnce(Options) -> Running<T> + Send>;
+pin_project_lite::pin_project! {
+    /// A write before and after it was begun, in one allocation.
+    #[project = Stage]
+    enum Making<P, F> {
+        Planned { plan: Option<P> },
+        Running { #[pin] running: F },
+    }
+}
 
-enum State<T> {
-    Planned(Options, Option<Plan<T>>),
-    Running(Running<T>),
+trait Make<T>: Send {
+    /// Begins with these options, unless it has begun, and goes on.
+    fn make(
+        self: Pin<&mut Self>,
+        options: Options,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<T, InsertError>>;
+}
+
+impl<T, P, F> Make<T> for Making<P, F>
+where
+    P: FnOnce(Options) -> F + Send,
+    F: Future<Output = Result<T, InsertError>> + Send,
+{
+    fn make(
+        mut self: Pin<&mut Self>,
+        options: Options,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<T, InsertError>> {
+        if let Stage::Planned { plan } = self.as_mut().project()
+            && let Some(plan) = plan.take()
+        {
+            self.set(Making::Running { running: plan(options) });
+        }
+        match self.project() {
+            Stage::Running { running } => running.poll(context),
+            Stage::Planned { .. } => Poll::Pending,
+        }
+    }
 }
 
 /// A write that is made when it is awaited, and resolves when it is acknowledged.
@@ -91,7 +123,8 @@ enum State<T> {
 /// ```
 #[must_use = "nothing is written before it is awaited"]
 pub struct Write<T = Acked> {
-    state: State<T>,
+    options: Options,
+    making: Pin<Box<dyn Make<T>>>,
 }
 
 impl<T> Write<T> {
@@ -102,8 +135,7 @@ impl<T> Write<T> {
     where
         F: Future<Output = Result<T, InsertError>> + Send + 'static,
     {
-        let plan: Plan<T> = Box::new(move |options| Box::pin(plan(options)));
-        Write { state: State::Planned(options, Some(plan)) }
+        Write { options, making: Box::pin(Making::Planned { plan: Some(plan) }) }
     }
 
     /// Waits for these nodes. Once it was polled it is too late to say so.
@@ -119,9 +151,7 @@ impl<T> Write<T> {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Write<T> {
-        if let State::Planned(options, _) = &mut self.state {
-            change(options);
-        }
+        change(&mut self.options);
         self
     }
 }
@@ -130,15 +160,8 @@ impl<T> Future for Write<T> {
     type Output = Result<T, InsertError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Planned(options, plan) = &mut self.state
-            && let Some(plan) = plan.take()
-        {
-            self.state = State::Running(plan(*options));
-        }
-        match &mut self.state {
-            State::Running(running) => running.as_mut().poll(context),
-            State::Planned(..) => Poll::Pending,
-        }
+        let options = self.options;
+        self.making.as_mut().make(options, context)
     }
 }
 
@@ -220,15 +243,15 @@ where
     Write::new(options, move |options| async move {
         let encoded = encoded?;
         let apply = || apply(&raw, &encoded, options.expires());
-        let begun = Instant::now();
-        let made = match options.in_time {
-            true => timeout(options.timeout, raw.in_turn(apply)).await,
-            false => Ok(raw.in_turn(apply).await),
+        let mut left = options.timeout;
+        let (writes, result) = if options.in_time {
+            let begun = Instant::now();
+            let made = timeout(left, raw.in_turn(apply)).await;
+            left = left.saturating_sub(begun.elapsed());
+            made.map_err(|_| raw.waited_for())??
+        } else {
+            raw.in_turn(apply).await?
         };
-        let Ok(made) = made else { return Err(raw.waited_for().into()) };
-        let (writes, result) = made?;
-        let waited = if options.in_time { begun.elapsed() } else { Duration::ZERO };
-        let left = options.timeout.saturating_sub(waited);
         let acked = raw.all_acknowledged(&writes, options.ack, left).await?;
         Ok(done(acked, result))
     })
