@@ -101,8 +101,8 @@ pub struct AckTimeout {
     pub receipt: Option<Receipt>,
 }
 
-/// What a write that waits for nobody takes of its task's turn, in which tokio allows 128 of what is
-/// ready at once. A write is the work of some such things.
+/// What a write that waits for nobody takes of its task's turn, in which tokio allows 128
+/// things that are ready at once. A write is as much work as some of them.
 const LOCAL_WORK: usize = 16;
 
 pub(crate) async fn acknowledged(
