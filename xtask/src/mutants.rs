@@ -57,7 +57,7 @@ fn is_chosen(name: &str, names: &[String]) -> bool {
 /// little is built anew.
 fn prepare(root: &Path, copy: &Path) -> Result<()> {
     let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
-    let members = "members = [\"crates/*\", \"xtask\"]";
+    let members = "members = [\"crates/*\", \"bench\", \"xtask\"]";
     ensure!(manifest.contains(members), "the workspace has other members than {members}");
     let kept = manifest.lines().filter(|line| !line.starts_with("default-members"));
     let manifest = kept.collect::<Vec<_>>().join("\n") + "\n";
@@ -70,7 +70,12 @@ fn prepare(root: &Path, copy: &Path) -> Result<()> {
         let from = root.join("crates").join(name);
         let to = copy.join("crates").join(name);
         write_if_changed(&to.join("Cargo.toml"), &fs::read(from.join("Cargo.toml"))?)?;
-        copy_tree(&from.join("src"), &to.join("src"))?;
+        // Benchmarks are not built there, but a manifest may name them.
+        for folder in ["src", "benches"].map(Path::new) {
+            if from.join(folder).is_dir() {
+                copy_tree(&from.join(folder), &to.join(folder))?;
+            }
+        }
     }
     let tests = Path::new("crates/tombolo-core/tests");
     copy_tree(&root.join(tests), &copy.join(tests))

@@ -383,10 +383,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "watch: an altered policy is not told",
-        seeds: 1000,
+        seeds: 0,
         file: "table/mod.rs",
-        right: "        self.tell_contested();\n",
-        wrong: "",
+        right: "        }\n        self.tell_contested();\n",
+        wrong: "        }\n",
+    },
+    Mutant {
+        name: "watch: a policy altered during a pause is not told",
+        seeds: 0,
+        file: "table/mod.rs",
+        right: "            self.tell_contested();\n        } else {",
+        wrong: "        } else {",
     },
     Mutant {
         name: "restart: a snapshot claims before its end",
