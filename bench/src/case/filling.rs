@@ -32,7 +32,7 @@ impl Case for Filling {
         };
         let cets = Peer::Figure {
             value: 5_259.0,
-            source: "CETS, 2 x 1 M records, baselines.md of 2026-11-21, another machine",
+            source: "CETS, 2 x 1 M records, measured on 2026-11-21 on another machine",
         };
         // A fifth of what the table takes: buffers, not a second copy.
         let memory = Rule::AtMostAbsolute(50.0);

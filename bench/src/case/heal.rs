@@ -13,7 +13,7 @@ pub(super) const DIFFERENCES: u64 = 1_000;
 
 const QUIET: &str = "1 M records, 1,000 differ";
 const WRITING: &str = "1 M records, 1,000 differ, a writer on each side";
-const SOURCE: &str = "CETS with handle_conflict, baselines.md of 2026-11-21, another machine";
+const SOURCE: &str = "CETS with handle_conflict, measured on 2026-11-21 on another machine";
 
 /// Row 8.
 pub(super) struct Heal;
