@@ -127,7 +127,8 @@ impl Reader {
     /// if there are that many, and returns where to go on, 0 at the end.
     ///
     /// What is there from the start of a scan to its end is shown exactly once. A call costs one
-    /// walk over a 256th of the table.
+    /// walk over a 256th of the table, whatever `at_least` is, so a scan in steps of a few keys may
+    /// not catch up with a table that grows fast.
     pub fn scan(
         &self,
         cursor: u64,

@@ -98,14 +98,13 @@ impl<T> Deref for Ref<'_, T> {
 fn near<'a, T: Keyed + 'a>(
     mut items: impl Iterator<Item = Ref<'a, T>>,
 ) -> impl Iterator<Item = Ref<'a, T>> {
-    let mut near = Vec::new().into_iter();
+    let mut near = Vec::with_capacity(TOUCHED);
     iter::from_fn(move || {
-        near.next().or_else(|| {
-            let next: Vec<_> = items.by_ref().take(TOUCHED).collect();
-            std::hint::black_box(next.iter().fold(0, |all, item| all ^ item.key().len()));
-            near = next.into_iter();
-            near.next()
-        })
+        if near.is_empty() {
+            near.extend(items.by_ref().take(TOUCHED));
+            std::hint::black_box(near.iter().fold(0, |all, item| all ^ item.key().len()));
+        }
+        near.pop()
     })
 }
 

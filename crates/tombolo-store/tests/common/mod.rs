@@ -68,6 +68,9 @@ pub fn beside(mut write: impl FnMut(u64) + Send, mut look: impl FnMut()) {
     });
 }
 
+/// In how many rounds of a writer the map grows.
+const GROWING: u64 = 64;
+
 /// Runs `look` again and again beside a writer that overwrites half of `staying` and lets others
 /// come and go, so many that the maps below move to larger arrays.
 pub fn beside_a_writer(order: Order, count: usize, mut look: impl FnMut(&Reader)) {
@@ -82,8 +85,9 @@ pub fn beside_a_writer(order: Order, count: usize, mut look: impl FnMut(&Reader)
                 writer.put(&staying(number), &round.to_be_bytes());
             }
             writer.put(&coming(round, number), b"new");
-            // One in eight of those that come never goes, so the maps grow throughout.
-            if round > 4 && number % 8 != 0 {
+            // One in eight of those that come early never goes, so the maps grow, but not faster than
+            // the slowest look at them takes.
+            if round > 4 && (number % 8 != 0 || round > GROWING) {
                 writer.remove(&coming(round - 4, number));
             }
         }
