@@ -54,9 +54,8 @@ impl Copy {
 
     /// Takes in the ops of `from` as the reader of a link does, and appends the acknowledgement.
     pub fn take_in(&mut self, from: Incarnation, ops: &[u8], out: &mut Vec<u8>) {
-        for frame in frames(ops) {
-            tombolo_wire::op_key(frame).into_iter().for_each(|(_, key)| self.reader.touch([key]));
-        }
+        let keys = frames(ops).filter_map(tombolo_wire::op_key);
+        self.reader.touch(keys.map(|(_, key)| key));
         self.table.set_wall(now());
         decoded(ops, from, |op| {
             assert_eq!(self.table.take_in(from, op), Arrival::InOrder);

@@ -103,8 +103,8 @@ impl<S: Store + Default> World<S> {
     /// Whether those who watch a node have heard all and have the table.
     pub(crate) fn told(&mut self, slot: usize) -> Checked {
         self.pull_all();
-        let watching = self.watchers.iter().filter(|watcher| watcher.slot == slot);
-        watching.into_iter().try_for_each(|watcher| check_watcher(self, watcher, false))
+        let mut watching = self.watchers.iter().filter(|watcher| watcher.slot == slot);
+        watching.try_for_each(|watcher| check_watcher(self, watcher, false))
     }
 
     fn some_watcher(&mut self) -> Watcher {

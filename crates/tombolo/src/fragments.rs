@@ -65,6 +65,7 @@ impl RawTable {
         ack: Ack,
         timeout: Duration,
     ) -> Result<Acked, AckTimeout> {
+        // Nearly always it is one, and then no time has to be shared out.
         if let (Some(receipt), true) = (writes.latest, writes.others.is_empty()) {
             return self.acknowledged(receipt, ack, timeout).await;
         }

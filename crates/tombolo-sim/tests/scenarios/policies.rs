@@ -269,27 +269,3 @@ fn the_ledger_keeps_what_nobody_had_seen_although_somebody_had_seen_another() {
          whole",
     );
 }
-
-#[test]
-fn who_watches_a_table_that_is_altered_is_told_what_it_shows_now() {
-    scenario(
-        3,
-        "declare policy=last_version(/version)
-         start all
-         link all
-         wait 60
-         crash 2                # nothing is judged before it knows
-         cut 0 1
-         put 0 a 2
-         wait 20
-         put 1 a 1
-         heal 0 1
-         link 0 1
-         wait 60
-         watch 0
-         alter 0 policy=newest
-         expect 0 a 1
-         told 0
-         whole",
-    );
-}
