@@ -85,8 +85,8 @@ pub fn beside_a_writer(order: Order, count: usize, mut look: impl FnMut(&Reader)
                 writer.put(&staying(number), &round.to_be_bytes());
             }
             writer.put(&coming(round, number), b"new");
-            // One in eight of those that come early never goes, so the maps grow, but not for so long
-            // that a look at them cannot catch up.
+            // One in eight of those that come early never goes, so the maps grow, but not for
+            // so long that a look at them cannot catch up.
             if round > 4 && (number % 8 != 0 || round > GROWING) {
                 writer.remove(&coming(round - 4, number));
             }
