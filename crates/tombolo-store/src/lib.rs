@@ -9,6 +9,7 @@
 //! A table that is opened as [`Order::Ordered`] has an index of its keys besides, which is touched
 //! only when a key comes or goes.
 
+mod block;
 mod index;
 mod key;
 mod map;

@@ -9,9 +9,9 @@
 
 #![allow(unsafe_code, reason = "see above; everything unsafe here stays behind `Record`")]
 
+use crate::block;
 use crate::map::Keyed;
 use crate::slot::Rare;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
@@ -111,11 +111,7 @@ impl Record {
         }
         header.value = u32::try_from(value.len()).expect("a value is shorter than 4 GiB");
         let key_at = key_at(header.flags);
-        let layout = layout(key_at + key.len() + value.len());
-        // SAFETY: The layout is not empty, because it has a header.
-        let Some(record) = NonNull::new(unsafe { alloc(layout) }) else {
-            handle_alloc_error(layout)
-        };
+        let record = block::take(key_at + key.len() + value.len());
         // SAFETY: The block has room for the header, what `key_at` counts for, the key and the
         // value, one after the other, and nobody else knows of it yet.
         unsafe {
@@ -227,10 +223,6 @@ fn key_at(flags: u8) -> usize {
     HEADER + extra + if flags & LONG != 0 { 4 } else { 0 }
 }
 
-fn layout(size: usize) -> Layout {
-    Layout::from_size_align(size, align_of::<u64>()).expect("a record fits into memory")
-}
-
 impl Clone for Record {
     fn clone(&self) -> Record {
         let before = self.header().count.fetch_add(1, Ordering::Relaxed);
@@ -251,14 +243,14 @@ impl Drop for Record {
         fence(Ordering::Acquire);
         let (key_at, key) = self.key_span();
         let header = self.header();
-        let layout = layout(key_at + key + header.value as usize);
-        // SAFETY: Nobody else knows of the record any more. The layout is the one that it was
-        // allocated with, since it is made of the same lengths, and the box comes back once.
+        let length = key_at + key + header.value as usize;
+        // SAFETY: Nobody else knows of the record any more. The length is the one that its block
+        // was taken with, since it is made of the same lengths, and the box comes back once.
         unsafe {
             if header.flags & RARE != 0 {
                 drop(Box::from_raw(self.at::<*mut Rare>(HEADER)));
             }
-            dealloc(self.0.cast::<u8>().as_ptr(), layout);
+            block::give(self.0.cast(), length);
         }
     }
 }

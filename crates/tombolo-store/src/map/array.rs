@@ -3,6 +3,7 @@
 //! A group's first word has a tag of one byte for each slot, so that a search looks at a slot only
 //! if it is most likely the right one. Nothing in here follows a pointer.
 
+use super::fetch::{LINE, fetch};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 use std::ptr::{NonNull, null_mut};
 
@@ -87,20 +88,20 @@ impl<P> Array<P> {
 
     /// Fetches the slots among which the search for a hash begins.
     #[inline]
-    pub(super) fn touch(&self, hash: u64) -> u64 {
-        self.groups[self.home(hash)].tags.load(Ordering::Relaxed)
+    pub(super) fn touch(&self, hash: u64) {
+        fetch(&raw const self.groups[self.home(hash)]);
     }
 
-    /// The items in those slots that have most likely this hash.
+    /// Fetches the beginning of the items in those slots that have most likely this hash.
     #[inline]
-    pub(super) fn likely(
-        &self,
-        hash: u64,
-        load: impl Fn(&AtomicPtr<P>) -> *mut P,
-    ) -> impl Iterator<Item = NonNull<P>> {
+    pub(super) fn touch_items(&self, hash: u64) {
         let Group { tags, slots } = &self.groups[self.home(hash)];
-        let lanes = lanes(bytes_like(tags.load(Ordering::Acquire), tag_of(hash)));
-        lanes.filter_map(move |lane| NonNull::new(load(&slots[lane])))
+        for lane in lanes(bytes_like(tags.load(Ordering::Relaxed), tag_of(hash))) {
+            let item = slots[lane].load(Ordering::Relaxed).cast::<u8>();
+            fetch(item);
+            // Where it does not begin with a line of the cache, its key most likely ends in the next.
+            fetch(item.wrapping_add(LINE - 1));
+        }
     }
 
     /// Puts an item that is not there yet. Whether the slot was empty before.

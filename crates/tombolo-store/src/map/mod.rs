@@ -20,9 +20,11 @@
 #![allow(unsafe_code, reason = "see above; everything unsafe stays behind `Pin` and `Writer`")]
 
 mod array;
+mod fetch;
 
 use crate::sync::{Arc, AtomicPtr, Collector, Guard, LocalGuard, Ordering, RandomState};
 use array::{Array, At};
+use std::cell::Cell;
 use std::hash::BuildHasher;
 use std::iter;
 use std::marker::PhantomData;
@@ -134,7 +136,7 @@ impl<T: Keyed> Map<T> {
             owned: PhantomData,
         });
         let counts = (0..shards).map(|_| Count::default()).collect();
-        (Writer { map: Arc::clone(&map), counts }, map)
+        (Writer { map: Arc::clone(&map), counts, last: Cell::new(None) }, map)
     }
 
     /// The hash of a key; its highest bits choose the shard.
@@ -202,26 +204,23 @@ impl<T: Keyed> Pin<'_, T> {
     /// other would wait for each.
     pub(crate) fn touch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
         let mut keys = keys.into_iter();
-        let mut near = [(0, 0); TOUCHED];
-        let mut fetched = 0;
+        let mut hashes = [0; TOUCHED];
         loop {
             let mut count = 0;
             for key in keys.by_ref().take(TOUCHED) {
                 let hash = self.map.hash(key);
-                let (shard, within) = (self.map.shard_of(hash), self.map.within(hash));
-                fetched ^= self.array(shard).map_or(0, |array| array.touch(within));
-                near[count] = (shard, within);
+                if let Some(array) = self.array(self.map.shard_of(hash)) {
+                    array.touch(self.map.within(hash));
+                }
+                hashes[count] = hash;
                 count += 1;
             }
-            let load = |slot: &AtomicPtr<T::Target>| self.guard.protect(slot, Ordering::Acquire);
-            for (shard, within) in &near[..count] {
-                for item in self.array(*shard).into_iter().flat_map(|it| it.likely(*within, load)) {
-                    // SAFETY: As in `get`.
-                    fetched ^= unsafe { Ref::<T>::new(item) }.key().len() as u64;
+            for hash in &hashes[..count] {
+                if let Some(array) = self.array(self.map.shard_of(*hash)) {
+                    array.touch_items(self.map.within(*hash));
                 }
             }
             if count < TOUCHED {
-                std::hint::black_box(fetched);
                 return;
             }
         }
@@ -253,22 +252,49 @@ struct Count {
     used: usize,
 }
 
+/// Where the writer found an item: the hash of its key, the place, and the item itself.
+struct Found<T: Keyed> {
+    hash: u64,
+    at: At,
+    item: NonNull<T::Target>,
+}
+
+impl<T: Keyed> Clone for Found<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Keyed> Copy for Found<T> {}
+
+// SAFETY: It stands for an item of the map, and those may be sent.
+unsafe impl<T: Keyed> Send for Found<T> {}
+
 /// The writing end of a map. There is one.
 pub(crate) struct Writer<T: Keyed> {
     map: Arc<Map<T>>,
     counts: Box<[Count]>,
+    /// What was looked at last, which is most likely what is changed next. Whatever changes the map
+    /// forgets it first, so it is in the map as long as it stands here.
+    last: Cell<Option<Found<T>>>,
 }
 
 impl<T: Keyed> Writer<T> {
     /// What is kept under a key.
     pub(crate) fn get(&self, key: &[u8]) -> Option<Ref<'_, T>> {
-        let (_, item) = self.find(self.map.hash(key), key)?;
+        let found = self.find(self.map.hash(key), key);
+        self.last.set(found);
         // SAFETY: Only the writer takes something out of the map, and only exclusively.
-        Some(unsafe { Ref::new(item) })
+        found.map(|found| unsafe { Ref::new(found.item) })
     }
 
     /// The place of a key, to look at and to change.
     pub(crate) fn place<'w>(&'w mut self, key: &'w [u8]) -> Place<'w, T> {
+        // SAFETY: It is still in the map, see there.
+        let is = |last: &Found<T>| unsafe { Ref::<T>::new(last.item) }.has_key(key);
+        if let Some(last) = self.last.take().filter(is) {
+            return Place { hash: last.hash, found: Some(last), writer: self };
+        }
         let hash = self.map.hash(key);
         Place { found: self.find(hash, key), writer: self, hash }
     }
@@ -280,10 +306,12 @@ impl<T: Keyed> Writer<T> {
         near(items.map(|item| unsafe { Ref::new(item) }))
     }
 
-    fn find(&self, hash: u64, key: &[u8]) -> Option<(At, NonNull<T::Target>)> {
+    fn find(&self, hash: u64, key: &[u8]) -> Option<Found<T>> {
         let array = self.array(self.map.shard_of(hash))?;
         // SAFETY: As in `get`.
-        array.find(self.map.within(hash), load, |item| unsafe { Ref::<T>::new(item) }.has_key(key))
+        let is = |item| unsafe { Ref::<T>::new(item) }.has_key(key);
+        let (at, item) = array.find(self.map.within(hash), load, is)?;
+        Some(Found { hash, at, item })
     }
 
     #[inline]
@@ -347,20 +375,20 @@ fn load<P>(slot: &AtomicPtr<P>) -> *mut P {
 pub(crate) struct Place<'w, T: Keyed> {
     writer: &'w mut Writer<T>,
     hash: u64,
-    found: Option<(At, NonNull<T::Target>)>,
+    found: Option<Found<T>>,
 }
 
 impl<T: Keyed> Place<'_, T> {
     /// What is there.
     pub(crate) fn get(&self) -> Option<Ref<'_, T>> {
         // SAFETY: It was in the map when the place was made, and nobody else may write meanwhile.
-        self.found.map(|(_, item)| unsafe { Ref::new(item) })
+        self.found.map(|found| unsafe { Ref::new(found.item) })
     }
 
     /// Puts an item there, whose key is the one that the place was asked for.
     pub(crate) fn put(self, item: T) {
         let (shard, item) = (self.writer.map.shard_of(self.hash), item.into_raw());
-        if let Some((at, old)) = self.found {
+        if let Some(Found { at, item: old, .. }) = self.found {
             self.writer.array(shard).into_iter().for_each(|array| array.replace(at, item));
             self.writer.retire(old);
             return;
@@ -374,7 +402,7 @@ impl<T: Keyed> Place<'_, T> {
 
     /// Takes away what is there.
     pub(crate) fn remove(self) {
-        let Some((at, old)) = self.found else { return };
+        let Some(Found { at, item: old, .. }) = self.found else { return };
         let shard = self.writer.map.shard_of(self.hash);
         let Some(array) = self.writer.array(shard) else { return };
         let (groups, room) = (array.groups(), array.room());
