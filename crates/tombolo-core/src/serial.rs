@@ -154,7 +154,7 @@ pub struct Done {
     /// request out ended before it could tell, or its answer was dropped from a full queue.
     pub lost: bool,
     /// The nodes that have it, besides the leader.
-    pub by: Vec<String>,
+    pub by: Arc<[String]>,
     /// The nodes that were waited for in vain.
     pub missing: Vec<String>,
 }
@@ -224,7 +224,7 @@ impl Reply {
 impl Done {
     /// There was nothing to change.
     pub fn nothing() -> Done {
-        Done { dot: None, told: None, lost: false, by: Vec::new(), missing: Vec::new() }
+        Done { dot: None, told: None, lost: false, by: Arc::default(), missing: Vec::new() }
     }
 }
 

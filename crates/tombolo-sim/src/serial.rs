@@ -179,7 +179,7 @@ impl<S: Store + Default> World<S> {
                 }
             }
             let Serving { table, asker, id, dot, told, lost, attempt } = one;
-            let (by, missing) = (Vec::new(), Vec::new());
+            let (by, missing) = (std::sync::Arc::default(), Vec::new());
             let done = tombolo_core::Done { dot: Some(dot), told, lost, by, missing };
             self.reply(process, table, asker, (id, attempt), Reply::Done(done));
         }

@@ -215,7 +215,7 @@ fn write_reply(out: &mut Vec<u8>, reply: &Reply) {
             write_option(out, *dot, write_dot);
             write_told(out, told.as_ref());
             write::flag(out, *lost);
-            for names in [by, missing] {
+            for names in [&by[..], &missing[..]] {
                 write::count(out, names.len());
                 names.iter().for_each(|name| write::string(out, name));
             }
@@ -246,7 +246,7 @@ fn read_reply(reader: &mut Reader<'_>) -> Read<Reply> {
             dot: read_option(reader, "dot", |reader| read_dot(reader, "dot"))?,
             told: read_told(reader)?,
             lost: reader.flag("lost")?,
-            by: read_names(reader)?,
+            by: read_names(reader)?.into(),
             missing: read_names(reader)?,
         })),
         UNMET => read_told(reader).map(Reply::Unmet),

@@ -576,7 +576,7 @@ fn serial_request_and_reply() {
         dot: Some(Dot { origin: SENDER, seq: 9 }),
         told: Some(b"old".as_slice().into()),
         lost: false,
-        by: vec!["n1".to_owned()],
+        by: ["n1".to_owned()].into(),
         missing: Vec::new(),
     };
     check(

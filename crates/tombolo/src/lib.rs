@@ -31,6 +31,7 @@ mod raw;
 mod resolve;
 mod roll;
 mod serial;
+mod serving;
 mod shared;
 mod shell;
 mod snapshot;

@@ -2,17 +2,14 @@
 
 use crate::acknowledged::{self, Ack, AckTimeout, Acked, Receipt};
 use crate::raw::{RawTable, WriteError};
-use crate::shared::{Served, SharedTable};
+use crate::shared::SharedTable;
 use crate::shell::Shell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
-use tombolo_core::{
-    Done, Edit, Event, Expect, Incarnation, Kind, Message, Refused, Reply, Request, RequestId,
-    SerialBody, TableId,
-};
+use tombolo_core::{Done, Edit, Expect, Kind, Refused, Reply, Request, RequestId};
 use tombolo_wire::MAX_RECORD;
 
 /// How many requests of a node may be under way. What is remembered of each is bounded, and so is
@@ -103,6 +100,16 @@ impl Default for Requests {
 }
 
 impl Requests {
+    /// A request of others was carried out; whether it is to be answered, because it was not yet.
+    pub(crate) fn begin_to_serve(&self, id: RequestId) -> bool {
+        self.serving.lock().insert(id)
+    }
+
+    /// It is answered.
+    pub(crate) fn end_to_serve(&self, id: RequestId) {
+        self.serving.lock().remove(&id);
+    }
+
     /// A request has its answer.
     pub(crate) fn answered(&self, id: RequestId, reply: Reply) {
         if let Some(waiting) = self.waiting.lock().remove(&id) {
@@ -286,6 +293,7 @@ impl RawTable {
         }
         let receipt = dot.map(|dot| Receipt { origin: dot.origin, fragment, seq: dot.seq });
         if !missing.is_empty() {
+            let by = by.to_vec();
             return Err(AckTimeout { by, missing, ended: false, receipt }.into());
         }
         let Some(receipt) = receipt else { return Ok((Acked::default(), Serially::Done(told))) };
@@ -293,7 +301,7 @@ impl RawTable {
             let left = deadline.saturating_duration_since(Instant::now());
             return Ok((self.acknowledged(receipt, ack, left).await?, Serially::Done(told)));
         }
-        Ok((Acked { by: by.into(), receipt: Some(receipt) }, Serially::Done(told)))
+        Ok((Acked { by, receipt: Some(receipt) }, Serially::Done(told)))
     }
 }
 
@@ -305,83 +313,11 @@ impl Shell {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
-
-    /// Somebody asks this node to carry out a request. The node's lock may be held.
-    pub(crate) fn serve(self: &Arc<Self>, id: TableId, asker: Incarnation, request: Request) {
-        let Some(table) = self.table(id) else { return };
-        let shell = Arc::clone(self);
-        if table.asks_the_program() {
-            // Its resolver may take long, and must not keep the node waiting.
-            self.runtime.spawn_blocking(move || shell.serve_now(&table, asker, request));
-        } else {
-            self.serve_now(&table, asker, request);
-        }
-    }
-
-    fn serve_now(self: &Arc<Self>, table: &Arc<SharedTable>, asker: Incarnation, request: Request) {
-        let Request { id, attempt, copies, patience, .. } = request;
-        let (receipt, told, lost) = match table.serve(&request) {
-            Served::Reply(reply) => return self.reply(table.id, asker, (id, attempt), reply),
-            Served::Stale => return,
-            Served::Done { dot, told, lost } => {
-                let fragment = table.fragment;
-                (Receipt { origin: dot.origin, fragment, seq: dot.seq }, told, lost)
-            }
-        };
-        // Whoever waits for it already has the better answer.
-        if !self.requests.serving.lock().insert(id) {
-            return;
-        }
-        let (shell, table) = (Arc::clone(self), Arc::clone(table));
-        self.runtime.spawn(async move {
-            let ack = copies.map_or(Ack::All, |copies| match copies {
-                0 | 1 => Ack::Local,
-                copies => Ack::Count(copies as usize),
-            });
-            let patience = Duration::from_millis(patience.into());
-            let acked = serially_acknowledged(&table, receipt, ack, patience).await;
-            let (mut by, missing) = match acked {
-                Ok(acked) => (acked.by.to_vec(), Vec::new()),
-                Err(AckTimeout { by, missing, .. }) => (by, missing),
-            };
-            shell.requests.serving.lock().remove(&id);
-            // The asker is told who has it besides itself.
-            let asker_name = shell.mesh.link(asker).map(|link| link.peer.name.clone());
-            by.retain(|name| Some(name) != asker_name.as_ref());
-            if asker != shell.me.incarnation() {
-                by.push(shell.me.name.clone());
-            }
-            let dot = Some(receipt.dot());
-            let done = Done { dot, told, lost, by, missing };
-            shell.reply(table.id, asker, (id, attempt), Reply::Done(done));
-        });
-        self.mesh.schedule_flush();
-    }
-
-    fn reply(
-        self: &Arc<Self>,
-        table: TableId,
-        asker: Incarnation,
-        (id, attempt): (RequestId, u32),
-        reply: Reply,
-    ) {
-        if asker == self.me.incarnation() {
-            // The node's lock may be held here.
-            let shell = Arc::clone(self);
-            let event = Event::Answered { id, attempt, reply };
-            self.runtime.spawn(async move { shell.handle(event) });
-        } else if let Some(link) = self.mesh.link(asker) {
-            let body = SerialBody::Reply { id, attempt, reply };
-            link.send(&Message::Serial { table, body });
-            // One acknowledgement lets many requests be answered.
-            self.mesh.schedule_flush();
-        }
-    }
 }
 
 /// Waits for a serial write as long as `ack` says, and until a quorum has it if the table requires
 /// one: the leader may be cut off and not know it yet.
-async fn serially_acknowledged(
+pub(crate) async fn serially_acknowledged(
     table: &SharedTable,
     receipt: Receipt,
     ack: Ack,

@@ -4,7 +4,7 @@ use crate::declaration::{Declaration, DeclarationError, Epochs};
 use crate::error::DeclarationMismatch;
 use crate::id::{Incarnation, NodeId, TableId};
 use crate::members::{DownCause, Member};
-use crate::message::Message;
+use crate::message::{Message, SerialBody};
 use crate::serial::{Reply, Request, RequestId};
 use crate::table::{Lone, SyncReport};
 use crate::time::Millis;
@@ -87,6 +87,18 @@ pub enum Event {
         /// for as long.
         wall: Millis,
     },
+}
+
+impl Event {
+    /// Whether it is the answer to a request, which concerns nothing but that request.
+    pub(super) fn is_answer(&self) -> bool {
+        let body = match self {
+            Event::Answered { .. } => return true,
+            Event::Received { message: Message::Serial { body, .. }, .. } => body,
+            _ => return false,
+        };
+        matches!(body, SerialBody::Reply { .. })
+    }
 }
 
 /// What must happen outside.

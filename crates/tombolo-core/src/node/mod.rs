@@ -145,6 +145,7 @@ impl<T: Tables> Node<T> {
 
     /// The only way in: takes an event, returns what must happen outside, in this order.
     pub fn handle(&mut self, now: Millis, event: Event) -> Vec<Effect> {
+        let is_answer = event.is_answer();
         match event {
             Event::Linked { peer, members } => self.on_linked(now, peer, &members),
             Event::Unlinked { peer } => self.on_unlinked(now, &peer),
@@ -162,10 +163,13 @@ impl<T: Tables> Node<T> {
             Event::NameTaken { taken } => self.name_taken = taken,
             Event::Tick { wall } => self.on_tick(now, wall),
         }
-        self.dial(now);
-        self.fill_tables(now);
-        self.open_tables(now);
-        self.drive_serial(now);
+        // Answers come in hundreds, and nothing follows from them.
+        if !is_answer {
+            self.dial(now);
+            self.fill_tables(now);
+            self.open_tables(now);
+            self.drive_serial(now);
+        }
         core::mem::take(&mut self.effects)
     }
 

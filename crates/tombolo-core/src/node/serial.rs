@@ -127,8 +127,9 @@ impl<T: Tables> Node<T> {
             pause: 0,
             not_before: now,
         };
-        self.pending.insert(pending.request.id.number, pending);
-        self.drive_serial(now);
+        let number = pending.request.id.number;
+        self.pending.insert(number, pending);
+        self.ask_leader(now, number, table);
         core::mem::take(&mut self.effects)
     }
 
@@ -344,33 +345,38 @@ impl<T: Tables> Node<T> {
         let due: Vec<(u64, TableId)> =
             due.map(|pending| (pending.request.id.number, pending.table)).collect();
         for (number, table) in due {
-            let Some(leader) = self.table_leader(table).map(NodeId::incarnation) else { continue };
-            let here = leader == self.settings.id.incarnation();
-            if here && !self.tables.get(&table).is_some_and(|state| state.serial.leads) {
-                if let Some(state) = self.tables.get_mut(&table).filter(|s| !s.serial.wanted) {
-                    state.serial.wanted = true;
-                    self.drive_grants(now, table);
-                }
-                if !self.tables.get(&table).is_some_and(|state| state.serial.leads) {
-                    continue;
-                }
-            }
-            let name = match self.links.get(&leader) {
-                Some(link) => &link.peer.name,
-                None => &self.settings.id.name,
-            };
-            let Some(pending) = self.pending.get_mut(&number) else { continue };
-            pending.doubt = Some(name.clone());
-            pending.asked = Some(leader);
-            pending.request.attempt += 1;
-            let request = pending.request.clone();
-            self.effects.push(if here {
-                Effect::Serve { table, to: leader, request }
-            } else {
-                let message = Message::Serial { table, body: SerialBody::Request(request) };
-                Effect::Send { to: leader, message }
-            });
+            self.ask_leader(now, number, table);
         }
+    }
+
+    /// Sends a request to whoever leads the table, if anybody does.
+    fn ask_leader(&mut self, now: Millis, number: u64, table: TableId) {
+        let Some(leader) = self.table_leader(table).map(NodeId::incarnation) else { return };
+        let here = leader == self.settings.id.incarnation();
+        if here && !self.tables.get(&table).is_some_and(|state| state.serial.leads) {
+            if let Some(state) = self.tables.get_mut(&table).filter(|s| !s.serial.wanted) {
+                state.serial.wanted = true;
+                self.drive_grants(now, table);
+            }
+            if !self.tables.get(&table).is_some_and(|state| state.serial.leads) {
+                return;
+            }
+        }
+        let name = match self.links.get(&leader) {
+            Some(link) => &link.peer.name,
+            None => &self.settings.id.name,
+        };
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        pending.doubt = Some(name.clone());
+        pending.asked = Some(leader);
+        pending.request.attempt += 1;
+        let request = pending.request.clone();
+        self.effects.push(if here {
+            Effect::Serve { table, to: leader, request }
+        } else {
+            let message = Message::Serial { table, body: SerialBody::Request(request) };
+            Effect::Send { to: leader, message }
+        });
     }
 
     /// The link to `peer` is gone, or something was dropped on it: what it was asked for, of one

@@ -99,8 +99,10 @@ impl Serial {
         let Remembered { id, floor, dot, told, lost, old } = remembered;
         let asker = self.askers.entry(id.origin).or_default();
         asker.floor = asker.floor.max(floor);
-        let kept = asker.done.split_off(&asker.floor);
-        let over = core::mem::replace(&mut asker.done, kept);
+        // Most often one is over for one that comes.
+        while let Some(over) = asker.done.first_entry().filter(|done| *done.key() < asker.floor) {
+            self.learned.remove(&over.remove().learned);
+        }
         let known = id.number < asker.floor || asker.done.contains_key(&id.number);
         if !known {
             // What was old there must not be young here, and be told back later.
@@ -110,11 +112,6 @@ impl Serial {
             self.learned.insert(self.next, id);
             self.next += 1;
         }
-        over.into_values().for_each(|carried| self.forget(&carried));
-    }
-
-    fn forget(&mut self, carried: &Carried) {
-        self.learned.remove(&carried.learned);
     }
 
     /// Time passed: what was learned of two spans ago is forgotten.
@@ -132,7 +129,7 @@ impl Serial {
                 self.askers.remove(&id.origin);
             }
             match carried {
-                Some(carried) => self.forget(&carried),
+                Some(carried) => drop(self.learned.remove(&carried.learned)),
                 None => drop(self.learned.pop_first()),
             }
         }

@@ -89,8 +89,9 @@ fn request() -> impl Strategy<Value = Request> {
 
 fn reply() -> impl Strategy<Value = Reply> {
     let names = || vec(".{0,20}", 0..3);
-    let done = (option::of(dot()), told(), any::<bool>(), names(), names())
-        .prop_map(|(dot, told, lost, by, missing)| Done { dot, told, lost, by, missing });
+    let done = (option::of(dot()), told(), any::<bool>(), names(), names()).prop_map(
+        |(dot, told, lost, by, missing)| Done { dot, told, lost, by: by.into(), missing },
+    );
     let quorum = (any::<u32>(), any::<u32>())
         .prop_map(|(members, required)| Refused::Quorum { members, required });
     let refused = prop_oneof![

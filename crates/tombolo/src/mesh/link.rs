@@ -16,6 +16,9 @@ use tombolo_core::{Incarnation, Message, NodeId};
 const FEW: u64 = 2 * 1024;
 const MUCH: u64 = 16 * 1024;
 
+/// What a request or its answer mostly fits into.
+const USUAL_MESSAGE: usize = 256;
+
 /// A link that is up. Both lanes live and die together.
 pub(crate) struct Link {
     pub(crate) peer: NodeId,
@@ -96,7 +99,7 @@ impl Link {
         let encode = |out: &mut Vec<u8>| tombolo_wire::encode_message(out, message);
         match message {
             message if message.goes_with_ops() => {
-                let mut bytes = Vec::new();
+                let mut bytes = Vec::with_capacity(USUAL_MESSAGE);
                 encode(&mut bytes);
                 self.queue_ops(&bytes);
                 bytes.len()

@@ -11,6 +11,7 @@ use crate::mesh::link::Link;
 use crate::pause::Turnstile;
 use crate::policy::Judge;
 use crate::resolve::Functions;
+use crate::serving::Unanswered;
 use crate::status::SyncStatus;
 use crate::waiters::Waiters;
 use crate::watch::{BellLock, Hub};
@@ -60,6 +61,8 @@ pub(crate) struct SharedTable {
     pub(crate) for_all: Waiters,
     /// Those who wait for some number of copies: they look again at every acknowledgement.
     pub(crate) for_some: Waiters,
+    /// The serial operations that this node carried out for others and has not answered.
+    pub(crate) unanswered: Unanswered,
     writable: AtomicBool,
     pub(crate) became_writable: Notify,
     /// Where writers wait while the table stands still.
@@ -125,6 +128,7 @@ impl SharedTable {
             written: AtomicU64::new(0),
             for_all: Waiters::default(),
             for_some: Waiters::default(),
+            unanswered: Unanswered::default(),
             writable: AtomicBool::new(false),
             became_writable: Notify::new(),
             turnstile: Turnstile::default(),

@@ -180,6 +180,9 @@ impl SharedTable {
 
     /// Carries out a serial operation of this node, if it leads: with the number of the write.
     pub(crate) fn serve_here(&self, op: &SerialOp) -> Option<(Option<u64>, Reply)> {
+        if !self.leads() {
+            return None;
+        }
         let time = now();
         let (mut machine, shown) = self.lock_shown(&op.key, time);
         if !machine.table.leads() {

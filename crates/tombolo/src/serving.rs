@@ -1,0 +1,181 @@
+//! Carrying out the serial operations that this node is asked for, and answering them (rule 12).
+
+use crate::acknowledged::{Ack, AckTimeout, Receipt};
+use crate::serial::serially_acknowledged;
+use crate::shared::{Served, SharedTable};
+use crate::shell::Shell;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tombolo_core::{
+    Done, Event, Incarnation, Message, Reply, Request, RequestId, SerialBody, TableId,
+};
+
+/// A request that was carried out, and is answered once its write is acknowledged.
+struct Carried {
+    asker: Incarnation,
+    id: RequestId,
+    attempt: u32,
+    receipt: Receipt,
+    told: Option<Arc<[u8]>>,
+    lost: bool,
+    until: Instant,
+}
+
+/// The requests at one table whose writes everybody is to acknowledge, in the order of their ends.
+/// While there are any one task waits for them all: one acknowledgement is for many.
+#[derive(Default)]
+pub(crate) struct Unanswered(Mutex<VecDeque<Carried>>);
+
+impl Unanswered {
+    /// One more; whether it is the only one, so that somebody must begin to wait. It comes back if
+    /// its time is over before that of others.
+    fn push(&self, carried: Carried) -> Result<bool, Carried> {
+        let mut all = self.0.lock();
+        if all.back().is_some_and(|last| last.until > carried.until) {
+            return Err(carried);
+        }
+        all.push_back(carried);
+        Ok(all.len() == 1)
+    }
+
+    fn first(&self) -> Option<(Receipt, Instant)> {
+        self.0.lock().front().map(|first| (first.receipt, first.until))
+    }
+
+    /// Takes the first, and those behind it whose writes are acknowledged up to `acked`; and
+    /// whether these were all, so that the next is waited for by somebody else.
+    fn take(&self, acked: u64) -> (Vec<Carried>, bool) {
+        let mut all = self.0.lock();
+        let others = all.iter().skip(1).take_while(|carried| carried.receipt.seq <= acked).count();
+        let count = all.len().min(1 + others);
+        (all.drain(..count).collect(), all.is_empty())
+    }
+}
+
+impl Shell {
+    /// Somebody asks this node to carry out a request. The node's lock may be held.
+    pub(crate) fn serve(self: &Arc<Self>, id: TableId, asker: Incarnation, request: Request) {
+        let Some(table) = self.table(id) else { return };
+        let shell = Arc::clone(self);
+        if table.asks_the_program() {
+            // Its resolver may take long, and must not keep the node waiting.
+            self.runtime.spawn_blocking(move || shell.serve_now(&table, asker, request));
+        } else {
+            self.serve_now(&table, asker, request);
+        }
+    }
+
+    fn serve_now(self: &Arc<Self>, table: &Arc<SharedTable>, asker: Incarnation, request: Request) {
+        let Request { id, attempt, copies, patience, .. } = request;
+        let (receipt, told, lost) = match table.serve(&request) {
+            Served::Reply(reply) => return self.reply(table.id, asker, (id, attempt), reply),
+            Served::Stale => return,
+            Served::Done { dot, told, lost } => {
+                let fragment = table.fragment;
+                (Receipt { origin: dot.origin, fragment, seq: dot.seq }, told, lost)
+            }
+        };
+        // Whoever waits for it already has the better answer.
+        if !self.requests.begin_to_serve(id) {
+            return;
+        }
+        self.mesh.schedule_flush();
+        let until = Instant::now() + Duration::from_millis(patience.into());
+        let carried = Carried { asker, id, attempt, receipt, told, lost, until };
+        let (shell, table) = (Arc::clone(self), Arc::clone(table));
+        let wants_all = copies.is_none() && receipt.origin == table.me;
+        let apart = if wants_all && table.declaration().quorum.is_none() {
+            match table.unanswered.push(carried) {
+                Ok(true) => {
+                    self.runtime.spawn(async move { shell.answer_all(&table).await });
+                    return;
+                }
+                Ok(false) => return,
+                Err(carried) => carried,
+            }
+        } else {
+            carried
+        };
+        let ack = copies.map_or(Ack::All, |copies| match copies {
+            0 | 1 => Ack::Local,
+            copies => Ack::Count(copies as usize),
+        });
+        self.runtime.spawn(async move { shell.answer_one(&table, apart, ack).await });
+    }
+
+    /// Answers the requests of a table as their writes are acknowledged, until there are no more.
+    async fn answer_all(self: &Arc<Self>, table: &SharedTable) {
+        while let Some((receipt, until)) = table.unanswered.first() {
+            let left = until.saturating_duration_since(Instant::now());
+            let acked = serially_acknowledged(table, receipt, Ack::All, left).await;
+            let (served, were_all) = match &acked {
+                Ok(_) => table.unanswered.take(table.acked()),
+                Err(_) => table.unanswered.take(0),
+            };
+            // Whoever has the last has the others as well.
+            let by = match (&acked, served.last()) {
+                (Ok(_), Some(last)) => table.acked_by(last.receipt),
+                _ => Arc::default(),
+            };
+            for carried in served {
+                match &acked {
+                    Ok(_) => self.answer(table, carried, &by, &[]),
+                    Err(AckTimeout { by, missing, .. }) => self.answer(table, carried, by, missing),
+                }
+            }
+            if were_all {
+                return;
+            }
+        }
+    }
+
+    async fn answer_one(self: &Arc<Self>, table: &SharedTable, carried: Carried, ack: Ack) {
+        let left = carried.until.saturating_duration_since(Instant::now());
+        match serially_acknowledged(table, carried.receipt, ack, left).await {
+            Ok(acked) => self.answer(table, carried, &acked.by, &[]),
+            Err(AckTimeout { by, missing, .. }) => self.answer(table, carried, &by, &missing),
+        }
+    }
+
+    fn answer(
+        self: &Arc<Self>,
+        table: &SharedTable,
+        carried: Carried,
+        by: &[String],
+        missing: &[String],
+    ) {
+        let Carried { asker, id, attempt, receipt, told, lost, .. } = carried;
+        self.requests.end_to_serve(id);
+        // The asker is told who has it besides itself.
+        let link = self.mesh.link(asker);
+        let others = by.iter().filter(|name| link.as_ref().is_none_or(|l| l.peer.name != **name));
+        let is_ours = asker == self.me.incarnation();
+        let by = others.chain((!is_ours).then_some(&self.me.name)).cloned().collect();
+        let dot = Some(receipt.dot());
+        let done = Done { dot, told, lost, by, missing: missing.to_vec() };
+        self.reply(table.id, asker, (id, attempt), Reply::Done(done));
+    }
+
+    fn reply(
+        self: &Arc<Self>,
+        table: TableId,
+        asker: Incarnation,
+        (id, attempt): (RequestId, u32),
+        reply: Reply,
+    ) {
+        if asker == self.me.incarnation() {
+            // The node's lock may be held here.
+            let shell = Arc::clone(self);
+            let event = Event::Answered { id, attempt, reply };
+            self.runtime.spawn(async move { shell.handle(event) });
+        } else if let Some(link) = self.mesh.link(asker) {
+            let body = SerialBody::Reply { id, attempt, reply };
+            link.send(&Message::Serial { table, body });
+            // One acknowledgement lets many requests be answered.
+            self.mesh.schedule_flush();
+        }
+    }
+}
