@@ -221,7 +221,9 @@ impl<S: Store + Default> World<S> {
             let both = self.network.up(process, other).zip(self.network.up(other, process));
             let carries = |at: usize, to: usize| {
                 let to = self.procs[to].incarnation;
-                self.procs[at].look(table, |t| t.is_attached(to)) == Some(true)
+                // An island that has its word against another is attached to it, and apart.
+                let is_apart = self.procs[at].node.is_apart_from(table, to);
+                self.procs[at].look(table, |t| t.is_attached(to)) == Some(true) && !is_apart
             };
             both.is_some_and(|(one, two)| one == two)
                 && carries(process, other)

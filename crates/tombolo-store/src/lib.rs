@@ -20,6 +20,6 @@ mod store;
 mod sync;
 mod view;
 
-pub use reader::{Kept, Ordered, Reader};
+pub use reader::{Kept, Ordered, Reader, Spot};
 pub use store::{ConcurrentStore, Order, Records, SHARDS};
 pub use view::{Newest, Shown, View};

@@ -50,6 +50,10 @@ pub struct Reader {
     records: Arc<Records>,
 }
 
+/// Where a table looks for a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Spot(u64);
+
 impl Reader {
     pub(crate) fn new(records: Arc<Records>) -> Reader {
         Reader { records }
@@ -105,6 +109,19 @@ impl Reader {
     /// are short. For some dozens of keys that costs little more than for one.
     pub fn touch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
         self.records.map.pin().touch(keys);
+    }
+
+    /// Begins to fetch where `key` is, for a writer who has something else to do before it writes,
+    /// and then [`Reader::arrive`].
+    pub fn approach(&self, key: &[u8]) -> Spot {
+        let hash = self.records.map.hash(key);
+        self.records.map.pin().approach(hash);
+        Spot(hash)
+    }
+
+    /// Begins to fetch what the key holds that was approached.
+    pub fn arrive(&self, Spot(hash): Spot) {
+        self.records.map.pin().arrive(hash);
     }
 
     /// Shows every visible key, in no order. What is there throughout is shown exactly once; what

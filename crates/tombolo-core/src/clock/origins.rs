@@ -24,6 +24,8 @@ struct Known {
     seen: u64,
     /// Its dots that are live here, tombstones included.
     live: DotSet,
+    /// No live dot is above this: most dots that come are, and need not be looked for.
+    highest: u64,
     /// The sum of [`fingerprint_of`] over its live dots that are values.
     sum: u64,
     /// Its dots that something known replaced before they arrived (beyond `seen` only).
@@ -93,7 +95,7 @@ impl Origins {
         match self.known.get(&dot.origin) {
             Some(known) => {
                 dot.seq <= known.seen
-                    || known.live.contains(dot.seq)
+                    || dot.seq <= known.highest && known.live.contains(dot.seq)
                     || known.removed_ahead.contains(&dot.seq)
             }
             None => dot.seq <= self.seen(dot.origin),
@@ -130,6 +132,7 @@ impl Origins {
     pub fn enliven(&mut self, dot: Dot, is_value: bool) {
         let known = self.unsettle(dot.origin);
         known.live.insert(dot.seq);
+        known.highest = known.highest.max(dot.seq);
         if is_value {
             known.sum = known.sum.wrapping_add(fingerprint_of(dot));
         }

@@ -417,7 +417,7 @@ impl<T: Tables> Node<T> {
         for (id, peer) in self.held_of(name)? {
             self.release(now, peer, id);
         }
-        Ok(core::mem::take(&mut self.effects))
+        Ok(self.led_anew(now))
     }
 
     /// An operator chooses this node's side: its island's content takes the place of that of every
@@ -459,6 +459,13 @@ impl<T: Tables> Node<T> {
                 self.release(now, peer, id);
             }
         }
+        self.led_anew(now)
+    }
+
+    /// What came of a join. Who led one of two islands does not lead both, not for a moment, before
+    /// it has the grants of the other.
+    fn led_anew(&mut self, now: Millis) -> Vec<Effect> {
+        self.drive_serial(now);
         core::mem::take(&mut self.effects)
     }
 }

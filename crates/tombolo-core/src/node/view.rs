@@ -82,6 +82,11 @@ impl<T: Tables> Node<T> {
         views.collect()
     }
 
+    /// Whether a table is kept apart from a peer's.
+    pub fn is_apart_from(&self, table: TableId, peer: Incarnation) -> bool {
+        self.tables.get(&table).is_some_and(|state| state.held.contains_key(&peer))
+    }
+
     /// The linked peers that a table is not synced with, for whatever reason; all of them if there
     /// is no such table.
     pub fn apart_from(&self, table: TableId) -> Vec<Incarnation> {

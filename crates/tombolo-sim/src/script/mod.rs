@@ -23,6 +23,7 @@
 //! | `clock N MS` | the clock of N is ahead by that much, within what clocks may differ |
 //! | `wrong N MS` | the clock of N is ahead by that much more |
 //! | `put N KEY VALUE [MS]`, `del N KEY` | a client writes on N; the value expires after MS |
+//! | `claim N KEY VALUE` | a client asks by way of N for the serial insert of a new key |
 //! | `tick N` | N is told the time |
 //! | `deliver A B LANE COUNT` | the next frames arrive |
 //! | `answer A B COUNT`, `finish N` | steps of an answer, or one of the ends of syncs |
@@ -39,6 +40,7 @@
 //! | `held A B`, `joined A B` | whether A keeps its table apart from B's |
 //! | `parked A B` | A found the clock of B too far ahead lately |
 //! | `open N`, `shut N` | whether the table may be written on N |
+//! | `leads N` | N may carry out serial operations |
 //! | `told N` | who watches the table on N has heard all and has what a reader sees |
 //! | `stopped N`, `runs N` | whether the process started last of N has ended |
 //! | `links N COUNT`, `members N COUNT` | how many nodes N is linked to; how many others it knows |
@@ -55,7 +57,7 @@ use crate::network::{Channel, Lane};
 use crate::process::WantedWrite;
 use crate::rng::Rng;
 use crate::world::World;
-use tombolo_core::{Declaration, Event, Store, TableId};
+use tombolo_core::{Declaration, Edit, Event, Expect, Expiry, Store, TableId};
 
 /// What is violated when a command of a script does not hold.
 const SCRIPT: &str = "the script";
@@ -142,6 +144,12 @@ fn on_processes<S: Store + Default>(world: &mut World<S>, words: &[&str]) -> Che
         "tick" => world.tick(process, None),
         "finish" => drop(world.finish(process)),
         "put" | "del" => write(world, process, words)?,
+        "claim" => {
+            let (key, value) = (words[2].as_bytes(), words[3].as_bytes().into());
+            let edit = Edit::Put { value, expiry: Expiry::Default };
+            let asked = world.request(process, TableId::of("t0"), key, Expect::Absent, edit);
+            return require(world, process, asked, || "nothing was asked for".to_string());
+        }
         "answer" => {
             let peer = peer();
             (0..count(words[3])).for_each(|_| world.answer(process, peer));

@@ -7,7 +7,7 @@ use crate::world::World;
 use tombolo_core::{Store, Table, TableId, TableView};
 
 /// The commands that look and change nothing.
-pub(super) const WORDS: [&str; 19] = [
+pub(super) const WORDS: [&str; 20] = [
     "expect",
     "siblings",
     "tombstones",
@@ -18,6 +18,7 @@ pub(super) const WORDS: [&str; 19] = [
     "held",
     "joined",
     "parked",
+    "leads",
     "open",
     "shut",
     "stopped",
@@ -55,6 +56,10 @@ fn see_on<S: Store + Default>(world: &mut World<S>, process: usize, words: &[&st
             let peer = world.procs[peer].incarnation;
             let parked = of_table(world, process, |t| t.parked(u64::MAX).any(|at| at.0 == peer));
             if parked { words[2].to_string() } else { "nobody".to_string() }
+        }
+        "leads" => {
+            let leads = of_table(world, process, |t| t.leads());
+            if leads { "leads".to_string() } else { "another".to_string() }
         }
         "links" => world.network.peers(process).len().to_string(),
         "members" => world.procs[process].node.members().others().count().to_string(),

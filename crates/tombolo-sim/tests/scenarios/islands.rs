@@ -54,6 +54,28 @@ fn nothing_passes_between_islands_until_somebody_approves() {
 }
 
 #[test]
+fn who_joins_another_island_does_not_lead_both_at_once() {
+    split(
+        "policy=newest merge=hold",
+        "wait 2000
+         claim 0 left mine
+         claim 2 right mine
+         wait 200
+         leads 0
+         leads 2
+         approve 0
+         fails leads 0
+         wait 2000
+         claim 2 both mine
+         wait 500
+         leads 0
+         fails leads 2
+         expect 0 both mine
+         expect 2 both mine",
+    );
+}
+
+#[test]
 fn an_operator_chooses_a_side_and_the_other_is_in_the_ledger() {
     split(
         "policy=ignore",

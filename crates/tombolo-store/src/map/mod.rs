@@ -199,6 +199,22 @@ impl<T: Keyed> Pin<'_, T> {
         Some(unsafe { Ref::new(item) })
     }
 
+    /// Begins to fetch the slot of a key with this hash.
+    #[inline]
+    pub(crate) fn approach(&self, hash: u64) {
+        if let Some(array) = self.array(self.map.shard_of(hash)) {
+            array.touch(self.map.within(hash));
+        }
+    }
+
+    /// Begins to fetch what is kept under a key with this hash. Waits for its slot.
+    #[inline]
+    pub(crate) fn arrive(&self, hash: u64) {
+        if let Some(array) = self.array(self.map.shard_of(hash)) {
+            array.touch_items(self.map.within(hash));
+        }
+    }
+
     /// Brings near what is kept under these keys. First their slots, then what is in them: so the
     /// fetches of many keys from memory are under way at the same time, where a search after the
     /// other would wait for each.
@@ -209,17 +225,11 @@ impl<T: Keyed> Pin<'_, T> {
             let mut count = 0;
             for key in keys.by_ref().take(TOUCHED) {
                 let hash = self.map.hash(key);
-                if let Some(array) = self.array(self.map.shard_of(hash)) {
-                    array.touch(self.map.within(hash));
-                }
+                self.approach(hash);
                 hashes[count] = hash;
                 count += 1;
             }
-            for hash in &hashes[..count] {
-                if let Some(array) = self.array(self.map.shard_of(*hash)) {
-                    array.touch_items(self.map.within(*hash));
-                }
-            }
+            hashes[..count].iter().for_each(|hash| self.arrive(*hash));
             if count < TOUCHED {
                 return;
             }

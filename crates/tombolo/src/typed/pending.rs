@@ -1,5 +1,6 @@
 //! Writes as futures.
 
+use super::codec::Encoded;
 use super::error::{EncodeError, InsertError};
 use crate::acknowledged::{Ack, Acked, Receipt};
 use crate::clock::{millis, millis_at, now};
@@ -226,6 +227,31 @@ impl<T> Future for Insert<T> {
     }
 }
 
+/// What is written.
+pub(super) trait Writes {
+    /// The key, if it is one alone. It is fetched from memory while the write is prepared, of which
+    /// that would be a fourth.
+    fn one_key(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+impl Writes for Vec<u8> {
+    fn one_key(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+}
+
+impl Writes for Encoded {
+    fn one_key(&self) -> Option<&[u8]> {
+        Some(&self.0)
+    }
+}
+
+impl Writes for Vec<Vec<u8>> {}
+
+impl Writes for Vec<Encoded> {}
+
 /// A write of what was `encoded`, made by `apply` in one go when it is the writer's turn: it is
 /// given when values expire, and returns what it wrote last. `done` makes the result of it.
 pub(super) fn write<E, R, T>(
@@ -236,12 +262,17 @@ pub(super) fn write<E, R, T>(
     done: impl FnOnce(Acked, R) -> T + Send + 'static,
 ) -> Write<T>
 where
-    E: Send + Sync + 'static,
+    E: Writes + Send + Sync + 'static,
     R: Send + 'static,
 {
     let raw = raw.clone();
+    let key = encoded.as_ref().ok().and_then(Writes::one_key);
+    let spot = key.map(|key| raw.part(key).records.approach(key));
     Write::new(options, move |options| async move {
         let encoded = encoded?;
+        if let (Some(key), Some(spot)) = (encoded.one_key(), spot) {
+            raw.part(key).records.arrive(spot);
+        }
         let apply = || apply(&raw, &encoded, options.expires());
         let mut left = options.timeout;
         let (writes, result) = if options.in_time {
@@ -258,13 +289,17 @@ where
 }
 
 /// A write of many things in one go: if one of them is too large, none is written.
-pub(super) fn write_all<E: Send + Sync + 'static>(
+pub(super) fn write_all<E>(
     raw: &RawTable,
     options: Options,
     encoded: Result<Vec<E>, EncodeError>,
     size: fn(&RawTable, &E) -> usize,
     apply: impl Fn(&RawTable, &E, Option<u64>) -> Wrote + Send + Sync + 'static,
-) -> Write {
+) -> Write
+where
+    E: Send + Sync + 'static,
+    Vec<E>: Writes,
+{
     let apply = move |raw: &RawTable, all: &Vec<E>, expires| {
         raw.check(all.iter().map(|one| size(raw, one)).max().unwrap_or_default())?;
         let mut last = LastWrites::default();
