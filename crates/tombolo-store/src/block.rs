@@ -31,7 +31,7 @@ impl Drop for Blocks {
     fn drop(&mut self) {
         for (size, blocks) in self.0.iter_mut().enumerate() {
             for block in blocks.drain(..) {
-                // SAFETY: It was given back with a length of this size, so allocated with this layout.
+                // SAFETY: It was given back with a length of this size, so it has this layout.
                 unsafe { dealloc(block.as_ptr(), layout(bytes(size))) };
             }
         }

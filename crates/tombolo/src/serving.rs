@@ -179,3 +179,35 @@ impl Shell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carried(seq: u64, until: Instant) -> Carried {
+        let origin = Incarnation(1);
+        let id = RequestId { origin, number: seq };
+        let receipt = Receipt { origin, fragment: 0, seq };
+        Carried { asker: origin, id, attempt: 1, receipt, told: None, lost: false, until }
+    }
+
+    fn numbers(served: &[Carried]) -> Vec<u64> {
+        served.iter().map(|carried| carried.receipt.seq).collect()
+    }
+
+    #[test]
+    fn one_waits_for_all_whose_time_is_not_over_before_his() {
+        let (all, now) = (Unanswered::default(), Instant::now());
+        let later = now + Duration::from_secs(1);
+        assert!(matches!(all.push(carried(1, later)), Ok(true)), "somebody must wait");
+        assert!(matches!(all.push(carried(2, later)), Ok(false)));
+        assert!(all.push(carried(3, now)).is_err(), "its time is over before");
+        assert!(matches!(all.push(carried(4, later)), Ok(false)));
+        let (served, were_all) = all.take(2);
+        assert_eq!((numbers(&served), were_all), (vec![1, 2], false));
+        assert_eq!(all.first().map(|(receipt, _)| receipt.seq), Some(4));
+        let (served, were_all) = all.take(0);
+        assert_eq!((numbers(&served), were_all), (vec![4], true), "the first goes in any case");
+        assert!(matches!(all.push(carried(5, now)), Ok(true)), "somebody else must wait");
+    }
+}

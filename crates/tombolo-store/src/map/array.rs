@@ -99,7 +99,7 @@ impl<P> Array<P> {
         for lane in lanes(bytes_like(tags.load(Ordering::Relaxed), tag_of(hash))) {
             let item = slots[lane].load(Ordering::Relaxed).cast::<u8>();
             fetch(item);
-            // Where it does not begin with a line of the cache, its key most likely ends in the next.
+            // Where it does not begin with a line of the cache, its key mostly ends in the next.
             fetch(item.wrapping_add(LINE - 1));
         }
     }
