@@ -111,20 +111,16 @@ impl Shell {
         while let Some((receipt, until)) = table.unanswered.first() {
             let left = until.saturating_duration_since(Instant::now());
             let acked = serially_acknowledged(table, receipt, Ack::All, left).await;
-            let (served, were_all) = match &acked {
-                Ok(_) => table.unanswered.take(table.acked()),
-                Err(_) => table.unanswered.take(0),
-            };
-            // Whoever has the last has the others as well.
-            let by = match (&acked, served.last()) {
-                (Ok(_), Some(last)) => table.acked_by(last.receipt),
-                _ => Arc::default(),
+            let reach = if acked.is_ok() { table.acked() } else { 0 };
+            let (served, were_all) = table.unanswered.take(reach);
+            let (by, missing) = match (acked, served.last()) {
+                // Whoever has the last has the others as well.
+                (Ok(_), Some(last)) => (table.acked_by(last.receipt), Vec::new()),
+                (Ok(acked), None) => (acked.by, Vec::new()),
+                (Err(AckTimeout { by, missing, .. }), _) => (by.into(), missing),
             };
             for carried in served {
-                match &acked {
-                    Ok(_) => self.answer(table, carried, &by, &[]),
-                    Err(AckTimeout { by, missing, .. }) => self.answer(table, carried, by, missing),
-                }
+                self.answer(table, carried, &by, &missing);
             }
             if were_all {
                 return;

@@ -180,6 +180,7 @@ impl SharedTable {
 
     /// Carries out a serial operation of this node, if it leads: with the number of the write.
     pub(crate) fn serve_here(&self, op: &SerialOp) -> Option<(Option<u64>, Reply)> {
+        // Whoever does not lead need not look the key up; asked again, because that took its time.
         if !self.leads() {
             return None;
         }
