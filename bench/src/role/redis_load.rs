@@ -46,8 +46,8 @@ pub fn play(load: &RedisLoad) -> Result<()> {
     let mut events = Events::with_capacity(load.connections);
     let mut now = Instant::now();
     while now < end {
-        poll.poll(&mut events, Some(Duration::from_secs(5)))?;
-        ensure!(!events.is_empty(), "the server has not answered for 5 s");
+        poll.poll(&mut events, Some(Duration::from_secs(10)))?;
+        ensure!(!events.is_empty(), "the server has not answered for 10 s");
         for event in &events {
             let connection = &mut connections[event.token().0];
             if client.receive(connection)? {
@@ -99,7 +99,7 @@ impl Client<'_> {
         push_words(&mut self.request, &[b"SET", key.as_bytes(), &value]);
         if self.load.replicas > 0 {
             let replicas = self.load.replicas.to_string();
-            push_words(&mut self.request, &[b"WAIT", replicas.as_bytes(), b"100"]);
+            push_words(&mut self.request, &[b"WAIT", replicas.as_bytes(), b"5000"]);
         }
         connection.sent = Instant::now();
         let written = connection.stream.write(&self.request).context("sending")?;

@@ -7,7 +7,7 @@ use crate::finding::Finding;
 use crate::mesh::Mesh;
 use crate::mesh::dial;
 use crate::mesh::handshake::Local;
-use crate::mesh::link::Link;
+use crate::mesh::link::{Incoming, Link};
 use crate::mesh::reader;
 use crate::resolve::Functions;
 use crate::serial::Requests;
@@ -330,7 +330,13 @@ impl Shell {
     /// Both lanes to `peer` are there. Of two links between the same processes the one that the
     /// lower incarnation dialled stays, so that both ends choose the same; a link that the same
     /// side dialled again takes the place of the one it has given up.
-    pub(crate) fn link_up(self: &Arc<Self>, link: Link, address: &str, members: Vec<Member>) {
+    pub(crate) fn link_up(
+        self: &Arc<Self>,
+        link: Link,
+        incoming: Incoming,
+        address: &str,
+        members: Vec<Member>,
+    ) {
         let turn = self.linking.lock();
         if let Some(old) = self.mesh.link(link.incarnation) {
             if old.dialled_by < link.dialled_by {
@@ -348,7 +354,7 @@ impl Shell {
         self.handle(Event::Linked { peer: link.peer.clone(), members });
         drop(turn);
         self.with_swim(|swim| swim.announce_to(&link.peer, address));
-        self.spawn_link(link);
+        self.spawn_link(link, incoming);
     }
 
     /// Forgets that the name was refused, if that is so long ago.
@@ -361,7 +367,7 @@ impl Shell {
         }
     }
 
-    fn spawn_link(self: &Arc<Self>, link: Arc<Link>) {
+    fn spawn_link(self: &Arc<Self>, link: Arc<Link>, incoming: Incoming) {
         let (shell, data) = (Arc::clone(self), Arc::clone(&link));
         self.runtime.spawn(async move {
             let _closes = data.closed.clone().drop_guard();
@@ -369,7 +375,7 @@ impl Shell {
                 biased;
                 () = data.closed.cancelled() => "the link was closed".to_owned(),
                 () = shell.running.cancelled() => "the node ends".to_owned(),
-                error = reader::run_data(&shell, &data) => error.to_string(),
+                error = reader::run_data(&shell, &data, incoming.data) => error.to_string(),
             };
             shell.link_down(&data, &ended);
         });
@@ -401,7 +407,7 @@ impl Shell {
                 biased;
                 () = link.closed.cancelled() => "the link was closed".to_owned(),
                 () = shell.running.cancelled() => "the node ends".to_owned(),
-                error = reader::run_control(&shell, &link) => error.to_string(),
+                error = reader::run_control(&shell, &link, incoming.control) => error.to_string(),
                 () = data => "writing failed".to_owned(),
                 () = control => "writing failed".to_owned(),
             };

@@ -74,8 +74,8 @@ async fn lane(
         return Ok(());
     }
     let Some((data, first)) = halves.lock().remove(&key) else { return Ok(()) };
-    let link = Link::new(first.id, key.0, data, stream);
-    shell.link_up(link, &first.address, first.members);
+    let (link, incoming) = Link::new(first.id, key.0, data, stream);
+    shell.link_up(link, incoming, &first.address, first.members);
     Ok(())
 }
 

@@ -91,8 +91,8 @@ async fn dial(shell: &Arc<Shell>, address: &str) -> Result<NodeId, HandshakeErro
         // Another process answered the second time; the next attempt will meet it alone.
         return Err(HandshakeError::Timeout);
     }
-    let link = Link::new(peer.id.clone(), shell.me.incarnation(), data, control);
-    shell.link_up(link, &peer.address, peer.members);
+    let (link, incoming) = Link::new(peer.id.clone(), shell.me.incarnation(), data, control);
+    shell.link_up(link, incoming, &peer.address, peer.members);
     Ok(peer.id)
 }
 

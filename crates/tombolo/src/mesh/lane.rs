@@ -1,10 +1,10 @@
-//! One TCP connection of a link: bounded queues in, non-blocking writes out.
+//! The writing side of one TCP connection of a link: bounded queues in, non-blocking writes out.
 
 use parking_lot::Mutex;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
 /// How many bytes of ops may wait for a peer before they are dropped and a sync makes up for them.
@@ -25,7 +25,7 @@ const KEPT_CAPACITY: usize = 1024 * 1024;
 /// Writers append to the queue under a short lock and never touch the socket; whoever flushes
 /// swaps the queue with the outgoing buffer and writes as much as the socket takes.
 pub(crate) struct Lane {
-    pub(crate) stream: TcpStream,
+    stream: OwnedWriteHalf,
     queue: Mutex<Queue>,
     out: Mutex<Out>,
     /// Wakes the lane's own task when the socket took less than there was.
@@ -71,7 +71,7 @@ pub(crate) enum Flushed {
 }
 
 impl Lane {
-    pub(crate) fn new(stream: TcpStream) -> Lane {
+    pub(crate) fn new(stream: OwnedWriteHalf) -> Lane {
         Lane {
             stream,
             queue: Mutex::default(),
@@ -215,7 +215,7 @@ impl Lane {
     /// taken is sent.
     pub(crate) fn shut(&self) {
         // It may be closed already.
-        let _ = socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Both);
+        let _ = socket2::SockRef::from(self.stream.as_ref()).shutdown(std::net::Shutdown::Both);
     }
 
     /// Waits until a flush was cut short and the socket takes more; false once it is broken.

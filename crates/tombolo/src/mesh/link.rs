@@ -7,6 +7,7 @@ use crate::dump::Dumps;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tombolo_core::{Incarnation, Message, NodeId};
@@ -46,6 +47,12 @@ pub(crate) struct Link {
     pub(crate) refreshed: Notify,
 }
 
+/// The ends of a link's lanes that its tasks read from.
+pub(crate) struct Incoming {
+    pub(crate) data: OwnedReadHalf,
+    pub(crate) control: OwnedReadHalf,
+}
+
 /// What a link counts.
 #[derive(Default)]
 pub(crate) struct Counters {
@@ -69,10 +76,12 @@ impl Link {
         dialled_by: Incarnation,
         data: TcpStream,
         control: TcpStream,
-    ) -> Link {
+    ) -> (Link, Incoming) {
+        let (data_in, data) = data.into_split();
+        let (control_in, control) = control.into_split();
         let counters = Counters::default();
         counters.heard.store(steady().0, Relaxed);
-        Link {
+        let link = Link {
             incarnation: peer.incarnation(),
             peer,
             dialled_by,
@@ -86,7 +95,8 @@ impl Link {
             dumps: Dumps::default(),
             pinging: Mutex::default(),
             refreshed: Notify::new(),
-        }
+        };
+        (link, Incoming { data: data_in, control: control_in })
     }
 
     /// For how many milliseconds nothing has come from the peer.

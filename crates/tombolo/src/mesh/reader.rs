@@ -1,6 +1,5 @@
 //! The reading side of a link's two lanes.
 
-use super::lane::Lane;
 use super::link::Link;
 use crate::clock::steady;
 use crate::driver::give_way;
@@ -9,6 +8,8 @@ use crate::shell::Shell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
 use tombolo_core::{Arrival, Dot, Event, Message, SerialBody, SyncBody, TableId};
 use tombolo_wire::{Frame, LENGTH_BYTES, MAX_FRAME};
 
@@ -31,6 +32,7 @@ pub(crate) enum LaneError {
 
 /// Bytes as they come in.
 struct Input {
+    stream: OwnedReadHalf,
     bytes: Vec<u8>,
     /// What was read and not yet consumed.
     start: usize,
@@ -38,12 +40,12 @@ struct Input {
 }
 
 impl Input {
-    fn new() -> Input {
-        Input { bytes: vec![0; READ], start: 0, end: 0 }
+    fn new(stream: OwnedReadHalf) -> Input {
+        Input { stream, bytes: vec![0; READ], start: 0, end: 0 }
     }
 
     /// Reads once. The buffer grows only for a frame that does not fit, up to its length.
-    async fn read(&mut self, lane: &Lane, link: &Link) -> Result<(), LaneError> {
+    async fn read(&mut self, link: &Link) -> Result<(), LaneError> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
             if self.bytes.len() > READ {
@@ -57,21 +59,14 @@ impl Input {
             let grown = (self.bytes.len() * 2).min(MAX_FRAME + READ);
             self.bytes.resize(grown, 0);
         }
-        loop {
-            match lane.stream.try_read(&mut self.bytes[self.end..]) {
-                Ok(0) => return Err(LaneError::Closed),
-                Ok(count) => {
-                    self.end += count;
-                    link.counters.bytes_in.fetch_add(count as u64, Relaxed);
-                    link.counters.heard.store(steady().0, Relaxed);
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    lane.stream.readable().await?;
-                }
-                Err(error) => return Err(error.into()),
-            }
+        let count = self.stream.read(&mut self.bytes[self.end..]).await?;
+        if count == 0 {
+            return Err(LaneError::Closed);
         }
+        self.end += count;
+        link.counters.bytes_in.fetch_add(count as u64, Relaxed);
+        link.counters.heard.store(steady().0, Relaxed);
+        Ok(())
     }
 
     fn unread(&self) -> &[u8] {
@@ -93,10 +88,14 @@ fn frames(bytes: &[u8]) -> Result<(Vec<&[u8]>, usize), LaneError> {
 }
 
 /// Reads the data lane until it ends.
-pub(crate) async fn run_data(shell: &Arc<Shell>, link: &Arc<Link>) -> LaneError {
-    let mut input = Input::new();
+pub(crate) async fn run_data(
+    shell: &Arc<Shell>,
+    link: &Arc<Link>,
+    stream: OwnedReadHalf,
+) -> LaneError {
+    let mut input = Input::new(stream);
     loop {
-        if let Err(error) = input.read(&link.data, link).await {
+        if let Err(error) = input.read(link).await {
             return error;
         }
         if link.closed.is_cancelled() {
@@ -108,11 +107,10 @@ pub(crate) async fn run_data(shell: &Arc<Shell>, link: &Arc<Link>) -> LaneError 
             Ok(consumed) => input.start += consumed,
             Err(error) => return error,
         }
-        // Whoever sends without a pause must not keep the others of this thread waiting. Pieces of
-        // syncs take so long that there is a turn for the others after each read of them.
-        match link.counters.pieces_in.load(Relaxed) == pieces {
-            true => tokio::task::coop::consume_budget().await,
-            false => give_way().await,
+        // Reads give others of this thread their turn now and then. Pieces of syncs take so long
+        // that there is one after each read of them.
+        if link.counters.pieces_in.load(Relaxed) != pieces {
+            give_way().await;
         }
     }
 }
@@ -285,10 +283,14 @@ fn touch(shell: &Arc<Shell>, message: &Message) {
 }
 
 /// Reads the control lane until it ends.
-pub(crate) async fn run_control(shell: &Arc<Shell>, link: &Arc<Link>) -> LaneError {
-    let mut input = Input::new();
+pub(crate) async fn run_control(
+    shell: &Arc<Shell>,
+    link: &Arc<Link>,
+    stream: OwnedReadHalf,
+) -> LaneError {
+    let mut input = Input::new(stream);
     loop {
-        if let Err(error) = input.read(&link.control, link).await {
+        if let Err(error) = input.read(link).await {
             return error;
         }
         let consumed = match frames(input.unread()) {
@@ -303,6 +305,5 @@ pub(crate) async fn run_control(shell: &Arc<Shell>, link: &Arc<Link>) -> LaneErr
             Err(error) => return error,
         };
         input.start += consumed;
-        tokio::task::coop::consume_budget().await;
     }
 }
