@@ -155,6 +155,8 @@ impl Connection {
                 }
                 pause => pause,
             };
+            // Acknowledgements may take a while, and others have to read meanwhile.
+            self.inbox.release();
             self.send().await?;
             match pause {
                 Pause::Drained => return Ok(Next::Read),
