@@ -11,7 +11,6 @@
 
 mod block;
 mod index;
-mod key;
 mod map;
 mod reader;
 mod record;

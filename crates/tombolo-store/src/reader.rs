@@ -5,9 +5,13 @@ use crate::record::Record;
 use crate::store::{Records, SHARDS};
 use crate::view::View;
 use std::fmt;
+use std::mem::replace;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use tombolo_core::{EntryRef, Incarnation, Millis};
+
+/// How many keys of a range are looked up side by side.
+const BATCH: usize = 8;
 
 /// A record to keep. It is shared with the table and with clones, not copied, unless a [`View`]
 /// made it of siblings.
@@ -245,8 +249,9 @@ impl Ordered<'_> {
         mut see: impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()>,
     ) {
         if let Some(index) = &self.records.index {
+            let mut batch = Batch::default();
             index.ascend(from, to, |keys| {
-                self.show(keys.iter().map(|key| key.as_bytes()), now, &mut see)
+                self.show(keys.prefix(), keys.suffixes(), &mut batch, now, &mut see)
             });
         }
     }
@@ -260,27 +265,69 @@ impl Ordered<'_> {
         mut see: impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()>,
     ) {
         if let Some(index) = &self.records.index {
+            let mut batch = Batch::default();
             index.descend(from, to, |keys| {
-                self.show(keys.iter().rev().map(|key| key.as_bytes()), now, &mut see)
+                self.show(keys.prefix(), keys.suffixes().rev(), &mut batch, now, &mut see)
             });
         }
     }
 
-    /// Shows what is to be seen of a few keys.
+    /// Shows what is to be seen of a few keys, of which all begin with `prefix`.
     fn show<'k>(
         &self,
-        keys: impl Iterator<Item = &'k [u8]>,
+        prefix: &[u8],
+        mut suffixes: impl Iterator<Item = &'k [u8]>,
+        batch: &mut Batch,
         now: Millis,
         see: &mut impl FnMut(&[u8], EntryRef<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let look = self.records.lens.look(|| now);
         let pin = self.records.map.pin();
-        for key in keys {
-            look.show(key, pin.get(key).as_deref(), |entry| match entry {
-                Some(entry) => see(key, entry),
-                None => ControlFlow::Continue(()),
-            })?;
+        while batch.fill(prefix, &mut suffixes) {
+            pin.touch(batch.keys());
+            for key in batch.keys() {
+                look.show(key, pin.get(key).as_deref(), |entry| match entry {
+                    Some(entry) => see(key, entry),
+                    None => ControlFlow::Continue(()),
+                })?;
+            }
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Keys that are put together of their parts, some at a time: the fetches of what they hold are
+/// then under way side by side. One that is looked up right after it was written would wait for all
+/// that were looked up before it.
+struct Batch {
+    bytes: Vec<u8>,
+    /// Where each key ends.
+    ends: Vec<usize>,
+    /// How many come next.
+    count: usize,
+}
+
+impl Default for Batch {
+    /// The first key comes alone, because often no more is wanted.
+    fn default() -> Batch {
+        Batch { bytes: Vec::new(), ends: Vec::new(), count: 1 }
+    }
+}
+
+impl Batch {
+    /// Takes the next keys; false if there are no more.
+    fn fill<'k>(&mut self, prefix: &[u8], suffixes: &mut impl Iterator<Item = &'k [u8]>) -> bool {
+        self.bytes.clear();
+        self.ends.clear();
+        for suffix in suffixes.take(replace(&mut self.count, BATCH)) {
+            self.bytes.extend_from_slice(prefix);
+            self.bytes.extend_from_slice(suffix);
+            self.ends.push(self.bytes.len());
+        }
+        !self.ends.is_empty()
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.ends.iter().scan(0, |begin, end| Some(&self.bytes[replace(begin, *end)..*end]))
     }
 }

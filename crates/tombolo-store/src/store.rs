@@ -1,7 +1,6 @@
 //! The writing end.
 
 use crate::index::Index;
-use crate::key::Key;
 use crate::map::{Map, Writer};
 use crate::reader::Reader;
 use crate::record::Record;
@@ -93,7 +92,7 @@ impl ConcurrentStore {
         match new {
             Some(record) => {
                 place.put(record);
-                index.filter(|_| !was_there).into_iter().for_each(|i| i.insert(Key::from(key)));
+                index.filter(|_| !was_there).into_iter().for_each(|index| index.insert(key));
             }
             None if was_there => {
                 place.remove();
