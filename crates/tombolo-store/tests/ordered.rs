@@ -55,12 +55,15 @@ fn expected(model: &BTreeMap<Vec<u8>, Vec<u8>>, from: &Owned, to: &Owned) -> Pai
     pairs.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Some short keys and some that are too long to lie in a leaf, in a dense range: many steps meet
-/// the same ones.
+/// Short keys, some longer ones and some of which a leaf holds no two, in a dense range: many steps
+/// meet the same ones.
 fn key_of(number: u16) -> Vec<u8> {
     let mut key = number.to_be_bytes().to_vec();
     if number.is_multiple_of(5) {
         key.extend_from_slice(&[7; 30]);
+    }
+    if number.is_multiple_of(50) {
+        key.extend_from_slice(&[7; 2_000]);
     }
     key
 }
