@@ -99,9 +99,8 @@ fn frames(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub fn decoded(ops: &[u8], from: Incarnation, mut see: impl FnMut(&OpRef<'_>)) {
     let mut replaces: Vec<Dot> = Vec::new();
     for frame in frames(ops) {
-        match tombolo_wire::decode_frame(frame, from, &mut replaces) {
-            Ok(Frame::Op { op, .. }) => see(&op),
-            other => panic!("an op was encoded: {other:?}"),
-        }
+        let decoded = tombolo_wire::decode_op(frame, from, &mut replaces);
+        let (_, op) = decoded.expect("an op was encoded");
+        see(&op);
     }
 }

@@ -4,9 +4,14 @@
 //! hundred blocks at once, and as many of the same size are taken again right after. That is more
 //! than an allocator keeps at hand, and it merges and splits what it does not, which touches the
 //! blocks' neighbours in memory. So each thread keeps some of what it gives back.
+//!
+//! What comes back was long not touched, so no cache has it, and a processor that writes to it soon
+//! has no room for more that is to be written, and stands still. So a block is fetched some time
+//! before its turn.
 
 #![allow(unsafe_code, reason = "memory of any length is had from the allocator alone")]
 
+use crate::fetch::{LINE, fetch};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::ptr::NonNull;
@@ -23,6 +28,9 @@ const KEPT: usize = 64 * 1024;
 thread_local! {
     static BLOCKS: RefCell<Blocks> = const { RefCell::new(Blocks([const { Vec::new() }; SIZES])) };
 }
+
+/// A block is fetched when so many others are to be taken before it.
+const AHEAD: usize = 4;
 
 /// What a thread keeps, by size.
 struct Blocks([Vec<NonNull<u8>>; SIZES]);
@@ -56,7 +64,15 @@ fn layout(length: usize) -> Layout {
 pub(crate) fn take(length: usize) -> NonNull<u8> {
     let size = size(length);
     // While a thread ends it has no more blocks.
-    let kept = BLOCKS.try_with(|blocks| blocks.borrow_mut().0.get_mut(size)?.pop());
+    let kept = BLOCKS.try_with(|blocks| {
+        let blocks = &mut blocks.borrow_mut().0;
+        let blocks = blocks.get_mut(size)?;
+        let block = blocks.pop();
+        if let Some(later) = blocks.iter().rev().nth(AHEAD - 1) {
+            (0..bytes(size)).step_by(LINE).for_each(|at| fetch(later.as_ptr().wrapping_add(at)));
+        }
+        block
+    });
     if let Ok(Some(block)) = kept {
         return block;
     }

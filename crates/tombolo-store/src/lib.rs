@@ -10,6 +10,7 @@
 //! only when a key comes or goes.
 
 mod block;
+mod fetch;
 mod index;
 mod map;
 mod reader;

@@ -7,6 +7,8 @@
 
 #![allow(unsafe_code, reason = "the map's own is tried with it")]
 
+#[path = "../src/fetch.rs"]
+mod fetch;
 #[path = "../src/map/mod.rs"]
 #[allow(dead_code, reason = "what walks and scans need is not all tried")]
 mod map;

@@ -52,4 +52,4 @@ pub use frame::{
     FrameError, LENGTH_BYTES, MAX_FRAME, MAX_HELLO_FRAME, MAX_MEMBERS_FRAME, MAX_RECORD, split,
 };
 pub use message::{Frame, decode_frame, encode_message, encode_ping, encode_pong, encode_taken};
-pub use op::{encode_op, op_key};
+pub use op::{decode_op, encode_op, op_key};

@@ -32,12 +32,16 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Read<[u8; N]> {
+    pub(crate) fn chunk<const N: usize>(&mut self, field: &'static str) -> Read<&'a [u8; N]> {
         let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else {
             return Err(self.error(field, Problem::Ends));
         };
         self.rest = rest;
-        Ok(*taken)
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Read<[u8; N]> {
+        self.chunk(field).copied()
     }
 
     pub(crate) fn u8(&mut self, field: &'static str) -> Read<u8> {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep};
 use tombolo_core::{Dot, Incarnation};
 
 /// Which nodes must have a write before it resolves.
@@ -141,19 +141,17 @@ struct Acknowledged<'a> {
     receipt: Receipt,
     ack: Ack,
     polled: bool,
-    until: Instant,
-    /// Most writes are acknowledged within microseconds, and a timer costs more than the write: it
-    /// is set when the wait is noticed to last ([`nudge`](crate::waiters::Waiters::nudge)).
+    timeout: Duration,
+    /// Most writes are acknowledged within microseconds, and a timer costs more than the write, and
+    /// even a look at the clock some of it: it is set when the wait is noticed to last
+    /// ([`nudge`](crate::waiters::Waiters::nudge)), so a long timeout ends up to 100 ms late.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Acknowledged<'_> {
     fn new(table: &SharedTable, receipt: Receipt, ack: Ack, timeout: Duration) -> Acknowledged<'_> {
-        let now = Instant::now();
-        // Thirty years stand for ever where the sum would be too large.
-        let until = now.checked_add(timeout).unwrap_or(now + Duration::from_secs(1 << 30));
-        let timer = (timeout < SHORT).then(|| Box::pin(sleep_until(until)));
-        Acknowledged { table, receipt, ack, polled: false, until, timer }
+        let timer = (timeout < SHORT).then(|| Box::pin(sleep(timeout)));
+        Acknowledged { table, receipt, ack, polled: false, timeout, timer }
     }
 
     fn outcome(&self) -> Option<bool> {
@@ -201,8 +199,7 @@ impl Future for Acknowledged<'_> {
                 self.table.mesh.flush();
             }
         } else if self.timer.is_none() {
-            let until = self.until;
-            self.timer = Some(Box::pin(sleep_until(until)));
+            self.timer = Some(Box::pin(sleep(self.timeout)));
         }
         if let Some(timer) = &mut self.timer
             && timer.as_mut().poll(context).is_ready()

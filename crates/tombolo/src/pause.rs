@@ -203,6 +203,13 @@ impl RawTable {
         &self,
         mut write: impl FnMut() -> Result<R, WriteError>,
     ) -> Result<R, WriteError> {
+        // Nearly always nobody has to wait, and then no future is made for it.
+        if self.is_writable() && self.turnstile().is_free() {
+            match write() {
+                Err(WriteError::Paused) => {}
+                done => return done,
+            }
+        }
         self.writable().await?;
         let mut turn = self.unpaused().await?;
         loop {

@@ -425,7 +425,7 @@ impl RawTable {
         if !self.is_writable() {
             return Err(WriteError::NotReady);
         }
-        if self.inner.shell.running.is_cancelled() {
+        if self.shared.mesh.has_ended() {
             return Err(WriteError::Stopped);
         }
         if size > MAX_RECORD {

@@ -6,6 +6,7 @@ use crate::downs::NodeDown;
 use crate::finding::BackendStatus;
 use crate::fragments::grouped;
 use crate::freshness::{self, Freshness};
+use crate::mesh::link::Link;
 use crate::node::Inner;
 use crate::roll::{self, DiscoveredStatus, PauseStatus, PeerTables, Roll};
 use crate::snapshot::SnapshotStatus;
@@ -320,18 +321,10 @@ pub(crate) fn of(inner: &Inner) -> Status {
     let since = link_views.iter().map(|view| (view.peer.incarnation(), view.since.0));
     let since: BTreeMap<Incarnation, u64> = since.collect();
     let links = shell.mesh.links();
-    let links = links.iter().map(|link| LinkStatus {
-        peer: link.peer.name.clone(),
-        since: since.get(&link.incarnation).copied().unwrap_or_else(|| steady().0),
-        lag_ops: lags.get(&link.incarnation).copied().unwrap_or(0),
-        lag_bytes: link.data.waiting.load(Relaxed) + link.control.waiting.load(Relaxed),
-        last_heard: steady().0 - link.silent_millis(),
-        round_trip_micros: link.counters.round_trip_micros.load(Relaxed),
-        bytes_in: link.counters.bytes_in.load(Relaxed),
-        bytes_out: link.data.written.load(Relaxed) + link.control.written.load(Relaxed),
-        ops_in: link.counters.ops_in.load(Relaxed),
-        ops_out: link.counters.ops_out.load(Relaxed),
-        overflows: link.counters.overflows.load(Relaxed),
+    let links = links.iter().map(|link| {
+        let since = since.get(&link.incarnation).copied();
+        let lag_ops = lags.get(&link.incarnation).copied();
+        link_status(link, since.unwrap_or_else(|| steady().0), lag_ops.unwrap_or(0))
     });
     let (verdict, verdict_line) = verdict(&members, &tables);
     let discovery = roll::discovery(inner, &members);
@@ -384,6 +377,23 @@ fn clocks(inner: &Inner, names: &Names) -> Vec<ClockStatus> {
         });
     }
     clocks.into_values().collect()
+}
+
+fn link_status(link: &Link, since: u64, lag_ops: u64) -> LinkStatus {
+    let (ops_out, overflows) = link.data.ops_out();
+    LinkStatus {
+        peer: link.peer.name.clone(),
+        since,
+        lag_ops,
+        lag_bytes: link.data.waiting() + link.control.waiting(),
+        last_heard: steady().0 - link.silent_millis(),
+        round_trip_micros: link.counters.round_trip_micros.load(Relaxed),
+        bytes_in: link.counters.bytes_in.load(Relaxed),
+        bytes_out: link.data.written.load(Relaxed) + link.control.written.load(Relaxed),
+        ops_in: link.counters.ops_in.load(Relaxed),
+        ops_out,
+        overflows,
+    }
 }
 
 fn member(known: &Known, names: &Names, is_self: bool) -> MemberStatus {

@@ -3,7 +3,7 @@
 //! A group's first word has a tag of one byte for each slot, so that a search looks at a slot only
 //! if it is most likely the right one. Nothing in here follows a pointer.
 
-use super::fetch::{LINE, fetch};
+use crate::fetch::{LINE, fetch};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 use std::ptr::{NonNull, null_mut};
 

@@ -20,7 +20,6 @@
 #![allow(unsafe_code, reason = "see above; everything unsafe stays behind `Pin` and `Writer`")]
 
 mod array;
-mod fetch;
 
 use crate::sync::{Arc, AtomicPtr, Collector, Guard, LocalGuard, Ordering, RandomState};
 use array::{Array, At};

@@ -30,8 +30,10 @@ pub(crate) struct Lane {
     out: Mutex<Out>,
     /// Wakes the lane's own task when the socket took less than there was.
     blocked: Notify,
-    /// Bytes that are queued or handed to a flush and not yet written.
-    pub(crate) waiting: AtomicU64,
+    /// How many bytes are in the queue, and how many a flush has taken and not written, for those
+    /// who look without the locks: each is changed under the lock of what it counts.
+    queued: AtomicU64,
+    leaving: AtomicU64,
     pub(crate) written: AtomicU64,
     failed: AtomicBool,
     /// How much was written when it was last looked at, and when that changed last.
@@ -48,6 +50,16 @@ struct Queue {
     ops: Vec<u8>,
     /// Ops were dropped, and more are until the peer has taken what is on its way.
     overflowed: bool,
+    /// How many ops were queued, dropped ones too.
+    ops_out: u64,
+    /// How often ops began to be dropped.
+    overflows: u64,
+}
+
+impl Queue {
+    fn bytes(&self) -> u64 {
+        (self.messages.len() + self.ops.len()) as u64
+    }
 }
 
 #[derive(Default)]
@@ -77,7 +89,8 @@ impl Lane {
             queue: Mutex::default(),
             out: Mutex::default(),
             blocked: Notify::new(),
-            waiting: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
+            leaving: AtomicU64::new(0),
             written: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             progress: Mutex::new((0, Instant::now())),
@@ -95,32 +108,41 @@ impl Lane {
         }
         let before = queue.messages.len();
         encode(&mut queue.messages);
-        let bytes = queue.messages.len() - before;
-        self.waiting.fetch_add(bytes as u64, Relaxed);
-        bytes
+        self.queued.store(queue.bytes(), Relaxed);
+        queue.messages.len() - before
     }
 
-    /// Queues encoded ops. False if these are the first of a run that is dropped because the queue
-    /// is full.
-    pub(crate) fn push_ops(&self, ops: &[u8]) -> bool {
+    /// Queues so many encoded ops, or drops them and those that wait if there is no room.
+    pub(crate) fn push_ops(&self, ops: &[u8], count: u32) {
         let mut queue = self.queue.lock();
+        queue.ops_out += u64::from(count);
         if queue.overflowed {
-            return true;
+            return;
         }
         if queue.ops.len() + ops.len() > QUEUE_LIMIT.max(ops.len()) {
-            self.waiting.fetch_sub(queue.ops.len() as u64, Relaxed);
             queue.ops = Vec::new();
             queue.overflowed = true;
-            return false;
+            queue.overflows += 1;
+        } else {
+            queue.ops.extend_from_slice(ops);
         }
-        queue.ops.extend_from_slice(ops);
-        self.waiting.fetch_add(ops.len() as u64, Relaxed);
-        true
+        self.queued.store(queue.bytes(), Relaxed);
+    }
+
+    /// How many ops were queued so far, dropped ones too, and how often ops began to be dropped.
+    pub(crate) fn ops_out(&self) -> (u64, u64) {
+        let queue = self.queue.lock();
+        (queue.ops_out, queue.overflows)
+    }
+
+    /// How many bytes wait to be written.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.queued.load(Relaxed) + self.leaving.load(Relaxed)
     }
 
     /// Whether pieces of a sync may be added.
     pub(crate) fn has_room(&self) -> bool {
-        (self.waiting.load(Relaxed) as usize) < ROOM
+        (self.waiting() as usize) < ROOM
     }
 
     /// Whether little waits that goes before ops.
@@ -130,7 +152,7 @@ impl Lane {
 
     /// Whether so much waits that more will soon be dropped.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.waiting.load(Relaxed) as usize > QUEUE_LIMIT / 4
+        self.waiting() as usize > QUEUE_LIMIT / 4
     }
 
     /// Writes what is queued, as far as the socket takes it. Never blocks.
@@ -163,7 +185,7 @@ impl Lane {
             match self.stream.try_write(&out.bytes[out.written..]) {
                 Ok(count) if count > 0 => {
                     out.written += count;
-                    self.waiting.fetch_sub(count as u64, Relaxed);
+                    self.leaving.store((out.bytes.len() - out.written) as u64, Relaxed);
                     self.written.fetch_add(count as u64, Relaxed);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -195,6 +217,8 @@ impl Lane {
             }
         }
         if !out.bytes.is_empty() {
+            self.leaving.store(out.bytes.len() as u64, Relaxed);
+            self.queued.store(0, Relaxed);
             return None;
         }
         let resumed = std::mem::take(&mut queue.overflowed);
@@ -205,7 +229,7 @@ impl Lane {
     pub(crate) fn stalled(&self) -> Duration {
         let written = self.written.load(Relaxed);
         let mut progress = self.progress.lock();
-        if progress.0 != written || self.waiting.load(Relaxed) == 0 {
+        if progress.0 != written || self.waiting() == 0 {
             *progress = (written, Instant::now());
         }
         progress.1.elapsed()

@@ -66,8 +66,6 @@ pub(crate) struct Counters {
     /// Of them, those of pieces of syncs.
     pub(crate) pieces_in: AtomicU64,
     pub(crate) ops_in: AtomicU64,
-    pub(crate) ops_out: AtomicU64,
-    pub(crate) overflows: AtomicU64,
 }
 
 impl Link {
@@ -111,7 +109,7 @@ impl Link {
             message if message.goes_with_ops() => {
                 let mut bytes = Vec::with_capacity(USUAL_MESSAGE);
                 encode(&mut bytes);
-                self.queue_ops(&bytes);
+                self.data.push_ops(&bytes, 0);
                 bytes.len()
             }
             Message::Members(_) | Message::Report { .. } | Message::Swim(_) => {
@@ -132,19 +130,7 @@ impl Link {
     /// ops; one that is at work gets more at a time, which costs both sides less.
     pub(crate) fn is_due(&self) -> bool {
         let enough = if self.is_busy.load(Relaxed) { MUCH } else { FEW };
-        self.data.waiting.load(Relaxed) > enough
-    }
-
-    /// Queues so many encoded ops.
-    pub(crate) fn send_ops(&self, ops: &[u8], count: u32) {
-        self.counters.ops_out.fetch_add(u64::from(count), Relaxed);
-        self.queue_ops(ops);
-    }
-
-    fn queue_ops(&self, ops: &[u8]) {
-        if !self.data.push_ops(ops) {
-            self.counters.overflows.fetch_add(1, Relaxed);
-        }
+        self.data.waiting() > enough
     }
 
     /// Asks the peer for a sign of life, and measures how long it takes.
@@ -192,7 +178,7 @@ impl Link {
         if !self.resumes.load(Relaxed) {
             let mut pong = Vec::new();
             tombolo_wire::encode_pong(&mut pong, sent);
-            self.data.push_ops(&pong);
+            self.data.push_ops(&pong, 0);
         }
     }
 

@@ -97,7 +97,8 @@ impl Mesh {
             self.flush();
             return;
         }
-        if !self.scheduled.swap(true, Ordering::AcqRel) {
+        // Looked at first, since most find it scheduled, and to look costs less than to change.
+        if !self.scheduled.load(Ordering::Acquire) && !self.scheduled.swap(true, Ordering::AcqRel) {
             self.wake.notify_one();
         }
     }

@@ -167,14 +167,12 @@ fn take_in_ops(
     let keys = frames.iter().filter_map(|frame| tombolo_wire::op_key(frame));
     table.records.touch(keys.map(|(_, key)| key));
     let from = link.incarnation;
-    let arrival = table.take_in(from, |take| {
+    let arrival = table.take_in(from, |take| -> Result<(), LaneError> {
         let mut replaces: Vec<Dot> = Vec::new();
         for frame in frames {
-            match tombolo_wire::decode_frame(frame, from, &mut replaces) {
-                Ok(Frame::Op { op, .. }) => take(&op),
-                Ok(_) => {}
-                Err(error) => return Err(LaneError::Unreadable(error.to_string())),
-            }
+            let (_, op) = tombolo_wire::decode_op(frame, from, &mut replaces)
+                .map_err(|error| LaneError::Unreadable(error.to_string()))?;
+            take(&op);
         }
         Ok(())
     })?;

@@ -342,7 +342,7 @@ impl Outgoing {
 
     fn send(&mut self, links: &[Arc<Link>]) {
         if self.count > 0 {
-            links.iter().for_each(|link| link.send_ops(&self.frames, self.count));
+            links.iter().for_each(|link| link.data.push_ops(&self.frames, self.count));
         }
         self.count = 0;
         self.frames.clear();

@@ -1,12 +1,14 @@
 //! Fetching memory before it is needed.
 
+#![allow(unsafe_code, reason = "there is no other way to say it")]
+
 /// How many bytes are fetched at once.
-pub(super) const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 
 /// Has the line of the cache with this address fetched, and waits for nothing. Any address will do:
 /// one that is not there is not looked at.
 #[inline]
-pub(super) fn fetch<T>(at: *const T) {
+pub(crate) fn fetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
