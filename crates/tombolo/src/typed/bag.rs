@@ -2,7 +2,7 @@
 
 use super::codec::{Codec, Encoded};
 use super::error::{DecodeError, EncodeError};
-use super::pending::{Insert, Options, Write, write, write_all};
+use super::pending::{Insert, One, Options, Write, write, write_all};
 use super::walk::{Decode, Iter, Source};
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
 use crate::clock::now;
@@ -129,8 +129,8 @@ where
         write(
             &self.raw,
             self.options(),
-            self.codec.key(key),
-            |raw, key, _| Ok((raw.delete(key)?.into(), ())),
+            One::of_key(&self.raw, self.codec.key(key)),
+            |raw, one, _| Ok((raw.delete(&one.key)?.into(), ())),
             |acked, ()| acked,
         )
     }

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout};
+use tombolo_store::Spot;
 
 /// What a write is told besides what to write.
 #[derive(Clone, Copy)]
@@ -229,22 +230,42 @@ impl<T> Future for Insert<T> {
 
 /// What is written.
 pub(super) trait Writes {
-    /// The key, if it is one alone. It is fetched from memory while the write is prepared, of which
-    /// that would be a fourth.
-    fn one_key(&self) -> Option<&[u8]> {
-        None
+    /// The write begins: its memory had time to be fetched.
+    fn arrive(&self, _raw: &RawTable) {}
+}
+
+/// What is written to one key. The key is fetched from memory while the rest is encoded and the
+/// write is prepared, of which that would be a fourth.
+pub(super) struct One<R> {
+    pub(super) key: Vec<u8>,
+    pub(super) rest: R,
+    spot: Spot,
+}
+
+impl<R> One<R> {
+    pub(super) fn new(
+        raw: &RawTable,
+        key: Result<Vec<u8>, EncodeError>,
+        rest: impl FnOnce() -> Result<R, EncodeError>,
+    ) -> Result<One<R>, EncodeError> {
+        let key = key?;
+        let spot = raw.part(&key).records.approach(&key);
+        Ok(One { rest: rest()?, key, spot })
     }
 }
 
-impl Writes for Vec<u8> {
-    fn one_key(&self) -> Option<&[u8]> {
-        Some(self)
+impl One<()> {
+    pub(super) fn of_key(
+        raw: &RawTable,
+        key: Result<Vec<u8>, EncodeError>,
+    ) -> Result<One<()>, EncodeError> {
+        One::new(raw, key, || Ok(()))
     }
 }
 
-impl Writes for Encoded {
-    fn one_key(&self) -> Option<&[u8]> {
-        Some(&self.0)
+impl<R> Writes for One<R> {
+    fn arrive(&self, raw: &RawTable) {
+        raw.part(&self.key).records.arrive(self.spot);
     }
 }
 
@@ -266,13 +287,9 @@ where
     R: Send + 'static,
 {
     let raw = raw.clone();
-    let key = encoded.as_ref().ok().and_then(Writes::one_key);
-    let spot = key.map(|key| raw.part(key).records.approach(key));
     Write::new(options, move |options| async move {
         let encoded = encoded?;
-        if let (Some(key), Some(spot)) = (encoded.one_key(), spot) {
-            raw.part(key).records.arrive(spot);
-        }
+        encoded.arrive(&raw);
         let apply = || apply(&raw, &encoded, options.expires());
         let mut left = options.timeout;
         let (writes, result) = if options.in_time {

@@ -3,7 +3,7 @@
 use super::Table;
 use super::codec::Encoded;
 use super::error::{DecodeError, EncodeError};
-use super::pending::{Insert, Write, write, write_all};
+use super::pending::{Insert, One, Write, write, write_all};
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
 use crate::raw::Change;
 use serde::Serialize;
@@ -41,12 +41,13 @@ where
         Q: Serialize + ?Sized,
         W: Serialize + ?Sized,
     {
-        let encoded = self.codec.record(key, value);
+        let value = || self.codec.value(value);
+        let encoded = One::new(&self.raw, self.codec.key(key), value);
         Insert::new(write(
             &self.raw,
             self.options(),
             encoded,
-            |raw, (key, value), expires| Ok((Some(raw.put(key, value, expires)?).into(), ())),
+            |raw, one, expires| Ok((Some(raw.put(&one.key, &one.rest, expires)?).into(), ())),
             |acked, ()| acked,
         ))
     }
@@ -114,13 +115,14 @@ where
         Q: Serialize + ?Sized,
         W: Serialize + ?Sized,
     {
-        let encoded = self.codec.record(key, value);
+        let value = || self.codec.value(value);
+        let encoded = One::new(&self.raw, self.codec.key(key), value);
         let codec = self.codec.clone();
         Insert::new(write(
             &self.raw,
             self.options(),
             encoded,
-            |raw, (key, value), expires| {
+            |raw, One { key, rest: value, .. }, expires| {
                 let (receipt, held) = raw.decide(key, |held| {
                     let held = held.map(|held| held.value.to_vec());
                     (Change::Put { value: value.clone(), expires }, held)
@@ -160,8 +162,8 @@ where
         write(
             &self.raw,
             self.options(),
-            self.codec.key(key),
-            |raw, key, _| Ok((raw.delete(key)?.into(), ())),
+            One::of_key(&self.raw, self.codec.key(key)),
+            |raw, one, _| Ok((raw.delete(&one.key)?.into(), ())),
             |acked, ()| acked,
         )
     }
@@ -268,8 +270,8 @@ where
         let touched = write(
             &self.raw,
             self.options(),
-            self.codec.key(key),
-            |raw, key, expires| {
+            One::of_key(&self.raw, self.codec.key(key)),
+            |raw, One { key, .. }, expires| {
                 let (receipt, ()) = raw.decide(key, |held| match held {
                     Some(held) => (Change::Put { value: held.value.to_vec(), expires }, ()),
                     None => (Change::Keep, ()),
