@@ -326,7 +326,8 @@ impl RawTable {
     }
 
     /// Waits until as many nodes as `ack` says have a write and all earlier ones of this node to
-    /// the same fragment of this table.
+    /// the same fragment of this table. A timeout of 200 ms or more may be over up to 100 ms late:
+    /// the clock is only asked once the wait is seen to last.
     pub async fn acknowledged(
         &self,
         receipt: Receipt,
