@@ -146,9 +146,9 @@ impl<T> Write<T> {
     }
 
     /// Waits for at most so long, for a paused table and for the nodes together. When the time is
-    /// over the error says whether the write was made, and then who has it: it stays made. The wait
-    /// for the nodes may be up to 100 ms longer than a timeout of 200 ms or more. Once it was polled
-    /// it is too late to say so.
+    /// over the error says whether the write was made, and then who has it: it stays made. The
+    /// nodes may be waited for up to 100 ms longer, if the timeout is 200 ms or more. Once the
+    /// write was polled it is too late to say so.
     pub fn timeout(self, timeout: Duration) -> Write<T> {
         self.with(|options| (options.timeout, options.in_time) = (timeout, true))
     }
