@@ -4,7 +4,8 @@ use crate::sight::Sight;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use tombolo_core::{
-    Answered, Declaration, Epochs, Incarnation, Member, Message, Replayed, Store, SyncBody, TableId,
+    Answered, Declaration, Dot, Epochs, Incarnation, Member, Message, Replayed, Store, SyncBody,
+    TableId, VersionVector,
 };
 use tombolo_wire::{Frame, MAX_FRAME};
 
@@ -21,6 +22,8 @@ pub struct Snapshot {
     members: Vec<Member>,
     /// The messages of the sync, each a frame.
     frames: Vec<Vec<u8>>,
+    /// What the process had seen when the record was complete.
+    seen: VersionVector,
 }
 
 /// A record that is being made.
@@ -37,6 +40,18 @@ pub struct Disks {
     complete: BTreeMap<(usize, TableId), Vec<Snapshot>>,
     /// What is under way; it is cut off when its process ends.
     open: BTreeMap<(usize, TableId), Recording>,
+    /// What had been seen at the end of each record that a process started from.
+    started_from: BTreeMap<TableId, Vec<VersionVector>>,
+}
+
+impl Disks {
+    /// Whether what this event took the place of may be missing in a record, and the event itself
+    /// as well: stability dropped it before the walk came to its key. A sync says the same in its
+    /// last step, but the answerer lives on and has seen the event; a record outlives its process.
+    pub(crate) fn may_have_dropped(&self, table: TableId, event: Dot) -> bool {
+        let records = self.started_from.get(&table);
+        records.is_some_and(|records| records.iter().any(|seen| seen.covers(event)))
+    }
 }
 
 impl<S: Store + Default> World<S> {
@@ -58,7 +73,8 @@ impl<S: Store + Default> World<S> {
         if !open {
             let members = self.procs[process].node.members().to_tell();
             let begin = self.procs[process].look(id, |t| t.record());
-            let mut snapshot = Snapshot { name, declaration, epochs, members, frames: Vec::new() };
+            let (frames, seen) = (Vec::new(), VersionVector::default());
+            let mut snapshot = Snapshot { name, declaration, epochs, members, frames, seen };
             snapshot.frames.extend(begin.map(|body| encode(id, body)));
             self.disks.open.insert(key, Recording { process, snapshot });
             return;
@@ -69,17 +85,18 @@ impl<S: Store + Default> World<S> {
             let done = matches!(body, SyncBody::Done { .. });
             recording.snapshot.frames.push(encode(id, body));
             if done {
-                self.recorded(key, &epochs);
+                self.recorded(process, key, &epochs);
             }
         }
     }
 
     /// A record is complete. One whose table was altered meanwhile says too little of its entries.
-    fn recorded(&mut self, key: (usize, TableId), epochs: &Epochs) {
-        let Some(Recording { snapshot, .. }) = self.disks.open.remove(&key) else { return };
+    fn recorded(&mut self, process: usize, key: (usize, TableId), epochs: &Epochs) {
+        let Some(Recording { mut snapshot, .. }) = self.disks.open.remove(&key) else { return };
         if snapshot.epochs != *epochs {
             return;
         }
+        snapshot.seen = self.procs[process].look(key.1, |t| t.seen()).unwrap_or_default();
         self.trace.say(self.now, &[key.0], || format!("has a snapshot of {}", snapshot.name));
         let kept = self.disks.complete.entry(key).or_default();
         kept.push(snapshot);
@@ -116,7 +133,7 @@ impl<S: Store + Default> World<S> {
         self.local(process);
         let now = self.steady();
         let slot = self.procs[process].slot;
-        let Snapshot { name, declaration, epochs, members, frames } = snapshot;
+        let Snapshot { name, declaration, epochs, members, frames, seen } = snapshot;
         let node = &mut self.procs[process].node;
         let restored = node.restore(now, &name, declaration, epochs, &members);
         let (_, effects) = restored.expect("its other fragments were declared alike");
@@ -132,8 +149,11 @@ impl<S: Store + Default> World<S> {
         }
         self.procs[process].look(id, |t| t.drop_replay());
         self.trace.say(self.now, &[slot], || format!("starts from a snapshot of {name}: {came:?}"));
-        if matches!(came, Replayed::Complete(report) if report.brought > 0) {
-            self.sight(Sight::FromSnapshot);
+        if let Replayed::Complete(report) = came {
+            self.disks.started_from.entry(id).or_default().push(seen);
+            if report.brought > 0 {
+                self.sight(Sight::FromSnapshot);
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn check<S: Store + Default>(world: &World<S>, view: &View<'_, S>) ->
 ///
 /// Where deletes are remembered (rule 7) they must be known themselves, but while a sync claims in
 /// its last step what stability has dropped at the answerer; the forgetting of members lets that
-/// last.
+/// last, and so does a record that outlives its process.
 pub(super) fn is_accounted_for<S: Store + Default>(
     world: &World<S>,
     view: &View<'_, S>,
@@ -44,11 +44,12 @@ pub(super) fn is_accounted_for<S: Store + Default>(
     let mut open = vec![op];
     while let Some(op) = open.pop() {
         for by in beaters(view, op) {
-            let ended = is_banished(world, view, by) || deletes_count && is_delete(by);
+            let counts = deletes_count || world.disks.may_have_dropped(view.table, by.dot);
+            let ended = is_banished(world, view, by) || counts && is_delete(by);
             if ended || view.knows(by.dot) {
                 return true;
             }
-            if deletes_count && checked.insert(by.dot) {
+            if counts && checked.insert(by.dot) {
                 open.push(by);
             }
         }
