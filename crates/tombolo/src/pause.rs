@@ -211,13 +211,12 @@ impl RawTable {
             }
         }
         self.writable().await?;
-        let mut turn = self.unpaused().await?;
+        let turn = self.stand_in_line(self.turnstile()).await?;
         loop {
             match write() {
-                Err(WriteError::Paused) if turn._place.is_some() => {
+                Err(WriteError::Paused) => {
                     self.while_running(turn.turnstile.no_guard()).await?;
                 }
-                Err(WriteError::Paused) => turn = self.stand_in_line(turn.turnstile).await?,
                 done => return done,
             }
         }
