@@ -380,7 +380,7 @@ fn clocks(inner: &Inner, names: &Names) -> Vec<ClockStatus> {
 }
 
 fn link_status(link: &Link, since: u64, lag_ops: u64) -> LinkStatus {
-    let (ops_out, overflows) = link.data.ops_out();
+    let ops = link.data.tally();
     LinkStatus {
         peer: link.peer.name.clone(),
         since,
@@ -391,8 +391,8 @@ fn link_status(link: &Link, since: u64, lag_ops: u64) -> LinkStatus {
         bytes_in: link.counters.bytes_in.load(Relaxed),
         bytes_out: link.data.written.load(Relaxed) + link.control.written.load(Relaxed),
         ops_in: link.counters.ops_in.load(Relaxed),
-        ops_out,
-        overflows,
+        ops_out: ops.queued,
+        overflows: ops.overflows,
     }
 }
 

@@ -50,10 +50,16 @@ struct Queue {
     ops: Vec<u8>,
     /// Ops were dropped, and more are until the peer has taken what is on its way.
     overflowed: bool,
-    /// How many ops were queued, dropped ones too.
-    ops_out: u64,
-    /// How often ops began to be dropped.
-    overflows: u64,
+    tally: Tally,
+}
+
+/// What became of ops.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tally {
+    /// How many were queued, dropped ones too.
+    pub(crate) queued: u64,
+    /// How often they began to be dropped.
+    pub(crate) overflows: u64,
 }
 
 impl Queue {
@@ -115,24 +121,23 @@ impl Lane {
     /// Queues so many encoded ops, or drops them and those that wait if there is no room.
     pub(crate) fn push_ops(&self, ops: &[u8], count: u32) {
         let mut queue = self.queue.lock();
-        queue.ops_out += u64::from(count);
+        queue.tally.queued += u64::from(count);
         if queue.overflowed {
             return;
         }
         if queue.ops.len() + ops.len() > QUEUE_LIMIT.max(ops.len()) {
             queue.ops = Vec::new();
             queue.overflowed = true;
-            queue.overflows += 1;
+            queue.tally.overflows += 1;
         } else {
             queue.ops.extend_from_slice(ops);
         }
         self.queued.store(queue.bytes(), Relaxed);
     }
 
-    /// How many ops were queued so far, dropped ones too, and how often ops began to be dropped.
-    pub(crate) fn ops_out(&self) -> (u64, u64) {
-        let queue = self.queue.lock();
-        (queue.ops_out, queue.overflows)
+    /// What became of ops so far.
+    pub(crate) fn tally(&self) -> Tally {
+        self.queue.lock().tally
     }
 
     /// How many bytes wait to be written.

@@ -98,6 +98,8 @@ impl Mesh {
             return;
         }
         // Looked at first, since most find it scheduled, and to look costs less than to change.
+        // Whoever queued behind the flusher's look at a queue had that queue's lock after it, and
+        // so sees that nothing is scheduled any more.
         if !self.scheduled.load(Ordering::Acquire) && !self.scheduled.swap(true, Ordering::AcqRel) {
             self.wake.notify_one();
         }

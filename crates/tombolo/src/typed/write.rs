@@ -41,12 +41,10 @@ where
         Q: Serialize + ?Sized,
         W: Serialize + ?Sized,
     {
-        let value = || self.codec.value(value);
-        let encoded = One::new(&self.raw, self.codec.key(key), value);
         Insert::new(write(
             &self.raw,
             self.options(),
-            encoded,
+            self.one(key, value),
             |raw, one, expires| Ok((Some(raw.put(&one.key, &one.rest, expires)?).into(), ())),
             |acked, ()| acked,
         ))
@@ -115,13 +113,11 @@ where
         Q: Serialize + ?Sized,
         W: Serialize + ?Sized,
     {
-        let value = || self.codec.value(value);
-        let encoded = One::new(&self.raw, self.codec.key(key), value);
         let codec = self.codec.clone();
         Insert::new(write(
             &self.raw,
             self.options(),
-            encoded,
+            self.one(key, value),
             |raw, One { key, rest: value, .. }, expires| {
                 let (receipt, held) = raw.decide(key, |held| {
                     let held = held.map(|held| held.value.to_vec());
@@ -223,6 +219,14 @@ where
         W: Borrow<V>,
     {
         self.delete_encoded(self.codec.records::<K, V>(records))
+    }
+
+    fn one<Q, W>(&self, key: &Q, value: &W) -> Result<One<Vec<u8>>, EncodeError>
+    where
+        Q: Serialize + ?Sized,
+        W: Serialize + ?Sized,
+    {
+        One::new(&self.raw, self.codec.key(key), || self.codec.value(value))
     }
 
     fn delete_encoded(&self, encoded: Result<Vec<Encoded>, EncodeError>) -> Write {
