@@ -1,6 +1,9 @@
 //! Fetching memory before it is needed.
+//!
+//! Why this is `unsafe`: the hint is an instruction, which safe Rust has no word for. What it wins
+//! is what `docs/performance.md` says of memory that is fetched early.
 
-#![allow(unsafe_code, reason = "there is no other way to say it")]
+#![allow(unsafe_code, reason = "see above; it reads and writes nothing")]
 
 /// How many bytes are fetched at once.
 pub(crate) const LINE: usize = 64;
