@@ -12,11 +12,12 @@
 #![allow(unsafe_code, reason = "memory of any length is had from the allocator alone")]
 
 use crate::fetch::{LINE, fetch};
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use crate::heap;
+use std::alloc::Layout;
 use std::cell::RefCell;
 use std::ptr::NonNull;
 
-/// Blocks differ in size by this much, and are 8 bytes longer: as glibc cuts them.
+/// Blocks differ in size by this much, and are 8 bytes longer: as the heap cuts them.
 const STEP: usize = 16;
 
 /// Blocks of so many sizes are kept: those that are shorter than half a kibibyte.
@@ -40,7 +41,7 @@ impl Drop for Blocks {
         for (size, blocks) in self.0.iter_mut().enumerate() {
             for block in blocks.drain(..) {
                 // SAFETY: It was given back with a length of this size, so it has this layout.
-                unsafe { dealloc(block.as_ptr(), layout(bytes(size))) };
+                unsafe { heap::give(block, layout(bytes(size))) };
             }
         }
     }
@@ -76,9 +77,7 @@ pub(crate) fn take(length: usize) -> NonNull<u8> {
     if let Ok(Some(block)) = kept {
         return block;
     }
-    let layout = layout(bytes(size));
-    // SAFETY: The layout is not empty.
-    NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
+    heap::take(layout(bytes(size)))
 }
 
 /// Gives a block back.
@@ -97,7 +96,7 @@ pub(crate) unsafe fn give(block: NonNull<u8>, length: usize) {
         return;
     }
     // SAFETY: By the promise of the caller it is one of those that `take` allocated so.
-    unsafe { dealloc(block.as_ptr(), layout(bytes(size))) };
+    unsafe { heap::give(block, layout(bytes(size))) };
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 
 mod block;
 mod fetch;
+mod heap;
 mod index;
 mod map;
 mod reader;

@@ -9,6 +9,8 @@
 
 #[path = "../src/fetch.rs"]
 mod fetch;
+#[path = "../src/heap/mod.rs"]
+mod heap;
 #[path = "../src/map/mod.rs"]
 #[allow(dead_code, reason = "what walks and scans need is not all tried")]
 mod map;

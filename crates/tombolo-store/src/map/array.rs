@@ -4,6 +4,7 @@
 //! if it is most likely the right one. Nothing in here follows a pointer.
 
 use crate::fetch::{LINE, fetch};
+use crate::heap::HeapSlice;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 use std::ptr::{NonNull, null_mut};
 
@@ -35,7 +36,7 @@ pub(super) struct At {
 
 /// The slots of a shard, written by one thread at a time.
 pub(super) struct Array<P> {
-    groups: Box<[Group<P>]>,
+    groups: HeapSlice<Group<P>>,
 }
 
 impl<P> Array<P> {
@@ -44,7 +45,7 @@ impl<P> Array<P> {
             tags: AtomicU64::new(u64::from(FREED) << 56),
             slots: std::array::from_fn(|_| AtomicPtr::new(null_mut())),
         };
-        Array { groups: (0..groups.max(1)).map(|_| group()).collect() }
+        Array { groups: HeapSlice::new(groups.max(1), group) }
     }
 
     pub(super) fn groups(&self) -> usize {
