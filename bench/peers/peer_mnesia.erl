@@ -6,8 +6,8 @@
 -define(KEYS, 1000000).
 
 start(Loads) ->
-    Nodes = [start_node(Name) || Name <- [a, b, c]],
-    [{First, _} | Others] = Nodes,
+    Nodes = peer_nodes:start(),
+    [First | Others] = Nodes,
     [true = call(First, net_kernel, connect_node, [Name]) || {_, Name} <- Others],
     on_all(Nodes, boot, []),
     Names = [Name || {_, Name} <- Nodes],
@@ -16,18 +16,8 @@ start(Loads) ->
     {atomic, ok} = call(First, mnesia, create_table, [table, Declaration]),
     on_all(Nodes, fill, []),
     [run(Nodes, Load) || Load <- Loads],
-    [peer:stop(Peer) || {Peer, _} <- Nodes],
+    peer_nodes:stop(Nodes),
     halt().
-
-%% A node of its own process. This program itself is none: it steers them over their stdio, and
-%% they end when it does.
-start_node(Name) ->
-    {ok, Peer, Node} = peer:start(#{
-        name => Name, host => "127.0.0.1", longnames => true, connection => standard_io,
-        args => ["-pa", os:getenv("PEERS_OUT"), "-setcookie", "bench",
-                 "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
-                 "-kernel", "logger_level", "error"]}),
-    {Peer, Node}.
 
 boot() ->
     application:load(mnesia),
@@ -39,18 +29,9 @@ fill() -> mnesia:ets(fun() -> [mnesia:write(record(I)) || I <- lists:seq(0, ?KEY
 
 run(Nodes, Load) ->
     [Mode, Writers] = string:split(Load, ":"),
-    Result = case Writers of
-        "3x" ++ Each -> total(on_all(Nodes, load, [Mode, list_to_integer(Each)]));
-        _ -> call(element(1, hd(Nodes)), ?MODULE, load, [Mode, list_to_integer(Writers)])
-    end,
+    Result = peer_nodes:measure(Nodes, ?MODULE, [Mode, Writers]),
     peer_load:report("mnesia." ++ Mode ++ "." ++ Writers, Result),
     drain(Nodes).
-
-%% Rates add up; of the latencies the worst node's count.
-total(Results) ->
-    maps:map(fun(per_second, _) -> lists:sum([maps:get(per_second, R) || R <- Results]);
-                (Metric, _) -> lists:max([maps:get(Metric, R) || R <- Results])
-             end, hd(Results)).
 
 load(Mode, Writers) ->
     Offset = erlang:phash2(node(), ?KEYS),
@@ -83,14 +64,6 @@ backlog() ->
     {message_queue_len, Length} = erlang:process_info(whereis(mnesia_tm), message_queue_len),
     Length.
 
-call(Peer, Module, Function, Arguments) -> peer:call(Peer, Module, Function, Arguments, infinity).
+call(Node, Module, Function, Arguments) -> peer_nodes:call(Node, Module, Function, Arguments).
 
-%% Calls a function of this module on every node at the same time.
-on_all(Nodes, Function, Arguments) ->
-    Self = self(),
-    Calls = [begin
-                 Ref = make_ref(),
-                 spawn_link(fun() -> Self ! {Ref, call(Peer, ?MODULE, Function, Arguments)} end),
-                 Ref
-             end || {Peer, _} <- Nodes],
-    [receive {Ref, Result} -> Result end || Ref <- Calls].
+on_all(Nodes, Function, Arguments) -> peer_nodes:on_all(Nodes, ?MODULE, Function, Arguments).

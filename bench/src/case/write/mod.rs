@@ -1,7 +1,7 @@
 //! Writes on three nodes: rows 3 to 7.
 
 mod loads;
-mod mnesia;
+mod peers;
 
 use crate::case::Case;
 use crate::cluster::{Cluster, Load, Loaded};
@@ -11,8 +11,7 @@ use crate::sample::{Measured, Metric, Sample};
 use crate::syscalls::Calls;
 use crate::target::Target;
 use anyhow::Result;
-use mnesia::Mnesia;
-use std::sync::Arc;
+use peers::{Peers, cets_is_here};
 
 pub use loads::all;
 
@@ -35,9 +34,11 @@ pub struct Write {
     /// Whether a node on its own thread is measured, too.
     apart: bool,
     /// Mnesia's loads, with the subjects that they are called here.
-    peers: &'static [(&'static str, &'static str)],
-    /// All cases have it in common.
-    mnesia: Arc<Mnesia>,
+    mnesia: &'static [(&'static str, &'static str)],
+    /// The same of CETS, where it is measured.
+    cets: &'static [(&'static str, &'static str)],
+    /// All cases have them in common.
+    peers: Peers,
     targets: fn() -> Vec<Target>,
 }
 
@@ -65,7 +66,11 @@ impl Case for Write {
             let mut cluster = Cluster::start(bench, Embedding::Own)?;
             samples.extend(self.measure(bench, &mut cluster, &self.load, APART)?);
         }
-        samples.extend(self.mnesia.samples(bench, self.row, self.title, self.peers)?);
+        let (row, title, peers) = (self.row, self.title, &self.peers);
+        samples.extend(peers.mnesia.samples(bench, row, title, self.mnesia)?);
+        if cets_is_here() && !self.cets.is_empty() {
+            samples.extend(peers.cets.samples(bench, row, title, self.cets)?);
+        }
         Ok(samples)
     }
 }
