@@ -58,10 +58,9 @@ const FILLING: &str =
     "------------------------------------------------------------------------------------";
 
 fn push_hex(text: &mut String, number: u64) {
-    for place in (0..16).rev() {
-        let digit = (number >> (4 * place)) & 15;
-        text.push(char::from(b"0123456789abcdef"[digit as usize]));
-    }
+    let digit = |place: usize| b"0123456789abcdef"[(number >> (60 - 4 * place)) as usize & 15];
+    let digits: [u8; 16] = std::array::from_fn(digit);
+    text.push_str(std::str::from_utf8(&digits).expect("digits are ASCII"));
 }
 
 /// Numbers in pseudo-random order: the same in every run, and another row for every `seed`.

@@ -1,7 +1,8 @@
 //! Typed bags.
 
-use super::codec::{Codec, Encoded};
+use super::codec::Codec;
 use super::error::{DecodeError, EncodeError};
+use super::packed::Packed;
 use super::pending::{Insert, One, Options, Write, write, write_all};
 use super::walk::{Decode, Iter, Source};
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
@@ -97,7 +98,7 @@ where
         Q: Serialize + ?Sized,
         W: Serialize + ?Sized,
     {
-        self.add(self.codec.record(key, object).map(|object| vec![object]))
+        self.add(self.codec.packed(key, object))
     }
 
     /// Adds many objects and waits once, for all of them. If one cannot be added, none is.
@@ -109,13 +110,13 @@ where
         self.add(self.codec.records::<K, V>(objects))
     }
 
-    fn add(&self, encoded: Result<Vec<Encoded>, EncodeError>) -> Insert {
+    fn add(&self, encoded: Result<Packed, EncodeError>) -> Insert {
         Insert::new(write_all(
             &self.raw,
             self.options(),
             encoded,
-            |raw, (key, object)| raw.object_size(key, object),
-            |raw, (key, object), expires| raw.add(key, object, expires).map(Some),
+            RawTable::object_size,
+            |raw, key, object, expires| raw.add(key, object, expires).map(Some),
         ))
     }
 
@@ -143,7 +144,7 @@ where
         Q: Serialize + ?Sized,
         W: Serialize + ?Sized,
     {
-        self.remove(self.codec.record(key, object).map(|object| vec![object]))
+        self.remove(self.codec.packed(key, object))
     }
 
     /// Deletes many objects and waits once, for all of them. If one cannot be deleted, none is.
@@ -155,13 +156,13 @@ where
         self.remove(self.codec.records::<K, V>(objects))
     }
 
-    fn remove(&self, encoded: Result<Vec<Encoded>, EncodeError>) -> Write {
+    fn remove(&self, encoded: Result<Packed, EncodeError>) -> Write {
         write_all(
             &self.raw,
             self.options(),
             encoded,
-            |raw, (key, object)| raw.object_size(key, object),
-            |raw, (key, object), _| raw.delete_object(key, object),
+            RawTable::object_size,
+            |raw, key, object, _| raw.delete_object(key, object),
         )
     }
 

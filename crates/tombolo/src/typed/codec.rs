@@ -2,6 +2,7 @@
 
 use super::error::{DecodeError, EncodeError};
 use super::key;
+use super::packed::Packed;
 use crate::raw::{RawTable, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,17 +40,33 @@ impl Codec {
     }
 
     pub(crate) fn key<K: Serialize + ?Sized>(&self, key: &K) -> Result<Vec<u8>, EncodeError> {
-        if self.ordered {
-            key::encode(key).map_err(EncodeError::key)
-        } else {
-            let room = Vec::with_capacity(KEY_ROOM);
-            postcard::to_extend(key, room).map_err(|cause| EncodeError::new("key", cause))
-        }
+        self.add_key(Vec::with_capacity(KEY_ROOM), key)
     }
 
     pub(crate) fn value<V: Serialize + ?Sized>(&self, value: &V) -> Result<Vec<u8>, EncodeError> {
-        let room = Vec::with_capacity(VALUE_ROOM);
-        postcard::to_extend(value, room).map_err(|cause| EncodeError::new("value", cause))
+        self.add_value(Vec::with_capacity(VALUE_ROOM), value)
+    }
+
+    /// The bytes of a key behind others.
+    pub(super) fn add_key<K: Serialize + ?Sized>(
+        &self,
+        out: Vec<u8>,
+        key: &K,
+    ) -> Result<Vec<u8>, EncodeError> {
+        if self.ordered {
+            key::encode(out, key).map_err(EncodeError::key)
+        } else {
+            postcard::to_extend(key, out).map_err(|cause| EncodeError::new("key", cause))
+        }
+    }
+
+    /// The bytes of a value behind others.
+    pub(super) fn add_value<V: Serialize + ?Sized>(
+        &self,
+        out: Vec<u8>,
+        value: &V,
+    ) -> Result<Vec<u8>, EncodeError> {
+        postcard::to_extend(value, out).map_err(|cause| EncodeError::new("value", cause))
     }
 
     pub(super) fn record<K, V>(&self, key: &K, value: &V) -> Result<Encoded, EncodeError>
@@ -60,12 +77,27 @@ impl Codec {
         Ok((self.key(key)?, self.value(value)?))
     }
 
+    /// One record, for what is done to many.
+    pub(super) fn packed<K, V>(&self, key: &K, value: &V) -> Result<Packed, EncodeError>
+    where
+        K: Serialize + ?Sized,
+        V: Serialize + ?Sized,
+    {
+        Packed::of([(key, value)], |packed, (key, value)| packed.push(self, key, value))
+    }
+
     pub(super) fn records<K: Serialize, V: Serialize>(
         &self,
         records: impl IntoIterator<Item = (impl Borrow<K>, impl Borrow<V>)>,
-    ) -> Result<Vec<Encoded>, EncodeError> {
-        let records = records.into_iter();
-        records.map(|(key, value)| self.record(key.borrow(), value.borrow())).collect()
+    ) -> Result<Packed, EncodeError> {
+        Packed::of(records, |packed, (key, value)| packed.push(self, key.borrow(), value.borrow()))
+    }
+
+    pub(super) fn keys<K: Serialize>(
+        &self,
+        keys: impl IntoIterator<Item = impl Borrow<K>>,
+    ) -> Result<Packed, EncodeError> {
+        Packed::of(keys, |packed, key| packed.push_key(self, key.borrow()))
     }
 
     pub(crate) fn decode_key<K: DeserializeOwned>(&self, bytes: &[u8]) -> Result<K, DecodeError> {

@@ -5,6 +5,7 @@ mod codec;
 mod error;
 mod key;
 mod ordered;
+mod packed;
 mod pending;
 mod read;
 mod record;

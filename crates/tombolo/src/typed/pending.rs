@@ -1,7 +1,7 @@
 //! Writes as futures.
 
-use super::codec::Encoded;
 use super::error::{EncodeError, InsertError};
+use super::packed::Packed;
 use crate::acknowledged::{Ack, Acked, Receipt};
 use crate::clock::{millis, millis_at, now};
 use crate::fragments::LastWrites;
@@ -270,9 +270,7 @@ impl<R> Writes for One<R> {
     }
 }
 
-impl Writes for Vec<Vec<u8>> {}
-
-impl Writes for Vec<Encoded> {}
+impl Writes for Packed {}
 
 /// A write of what was `encoded`, made by `apply` in one go when it is the writer's turn: it is
 /// given when values expire, and returns what it wrote last. `done` makes the result of it.
@@ -306,23 +304,21 @@ where
     })
 }
 
-/// A write of many things in one go: if one of them is too large, none is written.
-pub(super) fn write_all<E>(
+/// A write of many things in one go: if one of them is too large, none is written. `size` is that
+/// of a key with its value, and `apply` writes them.
+pub(super) fn write_all(
     raw: &RawTable,
     options: Options,
-    encoded: Result<Vec<E>, EncodeError>,
-    size: fn(&RawTable, &E) -> usize,
-    apply: impl Fn(&RawTable, &E, Option<u64>) -> Wrote + Send + Sync + 'static,
-) -> Write
-where
-    E: Send + Sync + 'static,
-    Vec<E>: Writes,
-{
-    let apply = move |raw: &RawTable, all: &Vec<E>, expires| {
-        raw.check(all.iter().map(|one| size(raw, one)).max().unwrap_or_default())?;
+    encoded: Result<Packed, EncodeError>,
+    size: fn(&RawTable, &[u8], &[u8]) -> usize,
+    apply: fn(&RawTable, &[u8], &[u8], Option<u64>) -> Wrote,
+) -> Write {
+    let apply = move |raw: &RawTable, all: &Packed, expires| {
+        let sizes = all.iter().map(|(key, value)| size(raw, key, value));
+        raw.check(sizes.max().unwrap_or_default())?;
         let mut last = LastWrites::default();
-        for one in all {
-            apply(raw, one, expires)?.into_iter().for_each(|receipt| last.note(receipt));
+        for (key, value) in all.iter() {
+            apply(raw, key, value, expires)?.into_iter().for_each(|receipt| last.note(receipt));
         }
         Ok((last, ()))
     };

@@ -1,8 +1,8 @@
 //! Writing to a typed table.
 
 use super::Table;
-use super::codec::Encoded;
 use super::error::{DecodeError, EncodeError};
+use super::packed::Packed;
 use super::pending::{Insert, One, Write, write, write_all};
 use crate::acknowledged::{Ack, AckTimeout, Acked, Receipt};
 use crate::raw::Change;
@@ -79,8 +79,7 @@ where
             self.options(),
             self.codec.records::<K, V>(records),
             |raw, records, expires| {
-                let records: Vec<(&[u8], &[u8])> =
-                    records.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+                let records: Vec<_> = records.iter().collect();
                 Ok((raw.put_many(&records, expires)?, ()))
             },
             |acked, ()| acked,
@@ -170,13 +169,12 @@ where
     ///
     /// As [`Table::insert`]; if one of the keys cannot be deleted, none is.
     pub fn delete_many<Q: Borrow<K>>(&self, keys: impl IntoIterator<Item = Q>) -> Write {
-        let keys = keys.into_iter().map(|key| self.codec.key(key.borrow())).collect();
         write_all(
             &self.raw,
             self.options(),
-            keys,
-            |_, key| key.len(),
-            |raw, key, _| raw.delete(key),
+            self.codec.keys::<K>(keys),
+            |_, key, _| key.len(),
+            |raw, key, _, _| raw.delete(key),
         )
     }
 
@@ -205,7 +203,7 @@ where
         Q: Serialize + ?Sized,
         W: Serialize + ?Sized,
     {
-        self.delete_encoded(self.codec.record(key, value).map(|record| vec![record]))
+        self.delete_encoded(self.codec.packed(key, value))
     }
 
     /// Deletes those of the records that this node has with exactly these values, and waits once.
@@ -229,15 +227,15 @@ where
         One::new(&self.raw, self.codec.key(key), || self.codec.value(value))
     }
 
-    fn delete_encoded(&self, encoded: Result<Vec<Encoded>, EncodeError>) -> Write {
+    fn delete_encoded(&self, encoded: Result<Packed, EncodeError>) -> Write {
         write_all(
             &self.raw,
             self.options(),
             encoded,
-            |_, (key, _)| key.len(),
-            |raw, (key, value), _| {
+            |_, key, _| key.len(),
+            |raw, key, value, _| {
                 let (deleted, ()) = raw.decide(key, |held| {
-                    let same = held.is_some_and(|held| held.value == &value[..]);
+                    let same = held.is_some_and(|held| held.value == value);
                     (if same { Change::Delete } else { Change::Keep }, ())
                 })?;
                 Ok(deleted)

@@ -50,9 +50,9 @@ impl serde::de::Error for KeyError {
     }
 }
 
-/// A key as bytes.
-pub(crate) fn encode<K: Serialize + ?Sized>(key: &K) -> Result<Vec<u8>, KeyError> {
-    let mut writer = ser::Writer::default();
+/// A key as bytes, behind those that are there.
+pub(crate) fn encode<K: Serialize + ?Sized>(out: Vec<u8>, key: &K) -> Result<Vec<u8>, KeyError> {
+    let mut writer = ser::Writer { out };
     key.serialize(&mut writer)?;
     Ok(writer.out)
 }

@@ -1,4 +1,4 @@
-use super::{decode, encode};
+use super::{KeyError, decode};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
@@ -27,6 +27,10 @@ struct Key {
 
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Id(u128);
+
+fn encode<K: Serialize + ?Sized>(key: &K) -> Result<Vec<u8>, KeyError> {
+    super::encode(Vec::new(), key)
+}
 
 /// Short and of few letters, so that they are often equal or begin alike.
 fn text() -> impl Strategy<Value = String> {
