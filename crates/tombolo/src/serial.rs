@@ -338,6 +338,6 @@ pub(crate) fn most(key: &[u8]) -> usize {
 impl SharedTable {
     /// Whether this node may carry out serial operations of the table now.
     pub(crate) fn leads(&self) -> bool {
-        self.with(|table| table.leads())
+        self.peek(|table| table.leads())
     }
 }
