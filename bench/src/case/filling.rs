@@ -1,6 +1,7 @@
 //! An empty node that joins others which go on being written (row 9).
 
 use super::Case;
+use crate::erlang::{CetsJoin, cets_is_here};
 use crate::load::KEYS;
 use crate::pair::{Node, State, equal, until_equal};
 use crate::runner::Bench;
@@ -12,6 +13,7 @@ const ONE: &str = "1 M records from one node, written meanwhile";
 const TWO: &str = "1 M records from two nodes, one of them written meanwhile";
 const JOINING: &str = "the node that is filled";
 const SOURCE: &str = "the node that is read";
+const CETS: &str = "CETS, 2 x 1 M records";
 
 /// Row 9.
 pub(super) struct Filling;
@@ -30,10 +32,11 @@ impl Case for Filling {
             let load = load.to_owned();
             Target { row: "9", what, metric, load, ours, peer, rule }
         };
-        let cets = Peer::Figure {
+        let elsewhere = Peer::Figure {
             value: 5_259.0,
             source: "CETS, 2 x 1 M records, measured on 2026-11-21 on another machine",
         };
+        let cets = if cets_is_here() { Peer::Subject(CETS) } else { elsewhere };
         // A fifth of what the table takes: buffers, not a second copy.
         let memory = Rule::AtMostAbsolute(50.0);
         let third = Rule::AtMost(1.0 / 3.0);
@@ -71,6 +74,13 @@ impl Case for Filling {
         bench.show("two nodes fill a third");
         let [mut one, other] = equal(records)?;
         samples.extend(fill(&mut one, Some(&other), TWO)?);
+        drop((one, other));
+        bench.show("CETS");
+        if let Some(join) = CetsJoin::measure("disjoint")? {
+            let of = |load| Measured::of("9", load, CETS);
+            samples.extend(join.of(of(ONE)).samples());
+            samples.extend(join.of(of(TWO)).samples());
+        }
         Ok(samples)
     }
 }

@@ -1,6 +1,7 @@
 //! A split that heals: two tables that are the same but for a few records (row 8).
 
 use super::Case;
+use crate::erlang::{CetsJoin, cets_is_here};
 use crate::load::KEYS;
 use crate::pair::{equal, heal};
 use crate::runner::Bench;
@@ -13,6 +14,7 @@ pub(super) const DIFFERENCES: u64 = 1_000;
 
 const QUIET: &str = "1 M records, 1,000 differ";
 const WRITING: &str = "1 M records, 1,000 differ, a writer on each side";
+const CETS: &str = "CETS with handle_conflict, written meanwhile";
 const SOURCE: &str = "CETS with handle_conflict, measured on 2026-11-21 on another machine";
 
 /// Row 8.
@@ -37,7 +39,8 @@ impl Case for Heal {
             peer,
             rule,
         };
-        let cets = |value| Peer::Figure { value, source: SOURCE };
+        let elsewhere = |value| Peer::Figure { value, source: SOURCE };
+        let cets = |value| if cets_is_here() { Peer::Subject(CETS) } else { elsewhere(value) };
         let gap = Rule::AtMostAbsolute(10.0);
         vec![
             target("bytes of a heal", Metric::MegaBytes, QUIET, cets(129.0), Rule::AtMost(0.01)),
@@ -62,6 +65,12 @@ impl Case for Heal {
         let local = local.with(Metric::LongestGap, writing.applied);
         let writing =
             of(WRITING).with(Metric::LongestGap, writing.gap).with(Metric::Millis, writing.millis);
-        Ok([quiet, writing, local].into_iter().flat_map(Measured::samples).collect())
+        drop(nodes);
+        let mut all = vec![quiet, writing, local];
+        bench.show("CETS");
+        if let Some(join) = CetsJoin::measure("healed")? {
+            all.extend([QUIET, WRITING].map(|load| join.of(Measured::of("8", load, CETS))));
+        }
+        Ok(all.into_iter().flat_map(Measured::samples).collect())
     }
 }

@@ -5,10 +5,11 @@
 //! keys, 100-byte values, one million keys), and brought to this machine by what Mnesia's
 //! `sync_dirty` with 64 writers on one node did there and does here.
 
-use super::peers::{Peers, cets_is_here};
+use super::peers::Peers;
 use super::{OURS, Write};
 use crate::case::Case;
 use crate::cluster::Load;
+use crate::erlang::cets_is_here;
 use crate::role::Way;
 use crate::sample::Metric;
 use crate::target::{Peer, Rule, Target};

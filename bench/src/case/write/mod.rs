@@ -5,13 +5,14 @@ mod peers;
 
 use crate::case::Case;
 use crate::cluster::{Cluster, Load, Loaded};
+use crate::erlang::cets_is_here;
 use crate::role::Embedding;
 use crate::runner::Bench;
 use crate::sample::{Measured, Metric, Sample};
 use crate::syscalls::Calls;
 use crate::target::Target;
 use anyhow::Result;
-use peers::{Peers, cets_is_here};
+use peers::Peers;
 
 pub use loads::all;
 

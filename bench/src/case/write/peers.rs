@@ -5,13 +5,7 @@ use crate::runner::Bench;
 use crate::sample::{Measured, Metric, Sample};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
-use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Whether CETS is measured: it is where its user says that it was built.
-pub fn cets_is_here() -> bool {
-    env::var_os("CETS_EBIN").is_some()
-}
 
 /// The peers of all cases that write.
 #[derive(Clone)]
