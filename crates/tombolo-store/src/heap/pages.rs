@@ -3,11 +3,18 @@
 //! A well-known allocator (`dlmalloc`) cuts them; what it cuts comes from here. It puts pages that
 //! lie side by side together, and gives back those at its end, or all when none is in use: as the
 //! system's allocator does, at 8 bytes a block.
+//!
+//! The system clears a page when it is touched first, which for a huge one may take milliseconds
+//! where the machine is a virtual one, in the middle of somebody's write. So a thread of our own
+//! touches the next page before anybody needs it.
 
 use dlmalloc::{Allocator, Dlmalloc};
 use parking_lot::Mutex;
 use std::alloc::Layout;
 use std::ptr::null_mut;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::thread::{self, Thread};
 
 /// A huge page. Where they are larger, on some machines of other kinds, this asks for none.
 const HUGE: usize = 2 * 1024 * 1024;
@@ -40,25 +47,9 @@ struct Pages;
 // It is a mapping, so any part that is whole pages can be given back.
 unsafe impl Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
-        // One page more, so that there is a place to begin at which a huge page can begin.
-        let mapped = size + HUGE;
-        // SAFETY: A new mapping touches no other.
-        let start = unsafe {
-            let access = libc::PROT_READ | libc::PROT_WRITE;
-            let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-            libc::mmap(null_mut(), mapped, access, kind, -1, 0)
-        };
-        if start == libc::MAP_FAILED {
-            return (null_mut(), 0, 0);
-        }
-        let start = start.cast::<u8>();
-        let before = start.align_offset(HUGE);
-        let begin = start.wrapping_add(before);
-        unmap(start, before);
-        unmap(begin.wrapping_add(size), HUGE - before);
-        // SAFETY: It is advice about pages that are ours. A system that has none says no, and all
-        // works with small ones.
-        unsafe { libc::madvise(begin.cast(), size, libc::MADV_HUGEPAGE) };
+        let ready = if size == HUGE { take_ready() } else { null_mut() };
+        // Who needs more than one at once, or the next before it is ready, touches them himself.
+        let begin = if ready.is_null() { map(size) } else { ready };
         (begin, size, 0)
     }
 
@@ -87,6 +78,61 @@ unsafe impl Allocator for Pages {
     }
 }
 
+/// A huge page that was touched, for whoever needs the next.
+static READY: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+
+/// The page that is ready, if there is one. Another is made ready.
+fn take_ready() -> *mut u8 {
+    static PREPARER: OnceLock<Option<Thread>> = OnceLock::new();
+    let page = READY.swap(null_mut(), Ordering::Acquire);
+    let preparer = PREPARER.get_or_init(|| {
+        let preparer = thread::Builder::new().name("tombolo-pages".to_owned());
+        // Without it all works, with longer waits.
+        preparer.spawn(prepare).ok().map(|handle| handle.thread().clone())
+    });
+    preparer.iter().for_each(Thread::unpark);
+    page
+}
+
+fn prepare() {
+    loop {
+        if READY.load(Ordering::Relaxed).is_null() {
+            let page = map(HUGE);
+            if !page.is_null() {
+                // SAFETY: It is ours, and holds nothing yet. A system that does not know the advice
+                // has it touched later.
+                unsafe { libc::madvise(page.cast(), HUGE, libc::MADV_POPULATE_WRITE) };
+                READY.store(page, Ordering::Release);
+            }
+        }
+        thread::park();
+    }
+}
+
+/// New pages, beginning where a huge one can, or null if there are none.
+fn map(size: usize) -> *mut u8 {
+    // One more, so that there is such a place.
+    let mapped = size + HUGE;
+    // SAFETY: A new mapping touches no other.
+    let start = unsafe {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        libc::mmap(null_mut(), mapped, access, kind, -1, 0)
+    };
+    if start == libc::MAP_FAILED {
+        return null_mut();
+    }
+    let start = start.cast::<u8>();
+    let before = start.align_offset(HUGE);
+    let begin = start.wrapping_add(before);
+    unmap(start, before);
+    unmap(begin.wrapping_add(size), HUGE - before);
+    // SAFETY: It is advice about pages that are ours. A system that has none says no, and all works
+    // with small ones.
+    unsafe { libc::madvise(begin.cast(), size, libc::MADV_HUGEPAGE) };
+    begin
+}
+
 /// Gives pages back to the system. Whether it took them.
 fn unmap(start: *mut u8, size: usize) -> bool {
     // SAFETY: Only called with pages of a mapping from above that hold nothing.
@@ -95,9 +141,12 @@ fn unmap(start: *mut u8, size: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::{HUGE, READY};
     use crate::heap::{give, take};
     use std::alloc::Layout;
     use std::fs;
+    use std::sync::atomic::Ordering;
+    use std::time::{Duration, Instant};
 
     const BLOCK: Layout = match Layout::from_size_align(1_000, 8) {
         Ok(layout) => layout,
@@ -135,6 +184,24 @@ mod tests {
         assert!(flags.contains(" hg"), "{flags}");
         // SAFETY: It was taken so, and is given back once.
         unsafe { give(block, BLOCK) };
+    }
+
+    #[test]
+    fn the_next_page_is_touched_before_it_is_needed() {
+        let mut blocks = Vec::new();
+        for _ in 0..3 {
+            // More than a page, so that one is taken.
+            blocks.extend((0..HUGE / BLOCK.size() + 1).map(|_| take(BLOCK)));
+            let patience = Instant::now() + Duration::from_secs(20);
+            while READY.load(Ordering::Relaxed).is_null() {
+                assert!(Instant::now() < patience, "no page is made ready");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        for block in blocks {
+            // SAFETY: Each was taken so, and is given back once.
+            unsafe { give(block, BLOCK) };
+        }
     }
 
     #[test]
