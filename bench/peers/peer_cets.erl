@@ -16,7 +16,7 @@ start(Loads) ->
     peer_nodes:stop(Nodes),
     halt().
 
-%% Started by a process that lives on, not by the one that serves this call alone.
+%% The server is linked to nobody, so it outlives the process that serves this call.
 open() ->
     {ok, Server} = cets:start(table, #{}),
     Server.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use tombolo_core::Kind;
 
 /// What most keys and values fit into as bytes. Longer ones cost some more allocations.
-const KEY_ROOM: usize = 32;
-const VALUE_ROOM: usize = 128;
+pub(super) const KEY_ROOM: usize = 32;
+pub(super) const VALUE_ROOM: usize = 128;
 
 /// A record as bytes: key and value.
 pub(super) type Encoded = (Vec<u8>, Vec<u8>);

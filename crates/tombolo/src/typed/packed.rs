@@ -1,6 +1,6 @@
 //! Many records as bytes.
 
-use super::codec::Codec;
+use super::codec::{Codec, KEY_ROOM, VALUE_ROOM};
 use super::error::EncodeError;
 use serde::Serialize;
 use std::mem::take;
@@ -26,6 +26,7 @@ impl Packed {
         let mut items = items.into_iter();
         let mut packed = Packed::default();
         let Some(first) = items.next() else { return Ok(packed) };
+        packed.bytes.reserve(KEY_ROOM + VALUE_ROOM);
         each(&mut packed, first)?;
         let more = items.size_hint().0;
         packed.bytes.reserve(packed.bytes.len().saturating_mul(more).min(GUESSED));
