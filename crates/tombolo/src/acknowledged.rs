@@ -206,7 +206,8 @@ impl Future for Acknowledged<'_> {
         {
             return Poll::Ready(false);
         }
-        waiters.register(self.receipt.seq, context.waker(), self.timer.is_some());
+        let crowd = waiters.register(self.receipt.seq, context.waker(), self.timer.is_some());
+        self.table.mesh.crowd.note(crowd);
         // It may have come between the first look and the registration.
         self.outcome().map_or(Poll::Pending, Poll::Ready)
     }

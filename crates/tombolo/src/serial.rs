@@ -257,15 +257,16 @@ impl RawTable {
         let attempt = 0;
         let request =
             Request { id, floor, attempt, key, expect, edit, tell_previous, copies, patience };
-        let is_alone = {
+        let crowd = {
             let mut waiting = shell.requests.waiting.lock();
             waiting.insert(id, sender);
-            waiting.len() == 1
+            waiting.len()
         };
         let effects = node.request(crate::clock::steady(), table, request);
         shell.carry_out(effects);
         drop(node);
-        if is_alone {
+        shell.mesh.crowd.note(crowd);
+        if crowd == 1 {
             // Nobody else asks, so nobody would share the flush.
             shell.mesh.flush();
         } else {

@@ -30,15 +30,15 @@ struct Carried {
 pub(crate) struct Unanswered(Mutex<VecDeque<Carried>>);
 
 impl Unanswered {
-    /// One more; whether it is the only one, so that somebody must begin to wait. It comes back if
-    /// its time is over before that of others.
-    fn push(&self, carried: Carried) -> Result<bool, Carried> {
+    /// One more, and how many there are now; if it is the only one, somebody must begin to wait. It
+    /// comes back if its time is over before that of others.
+    fn push(&self, carried: Carried) -> Result<usize, Carried> {
         let mut all = self.0.lock();
         if all.back().is_some_and(|last| last.until > carried.until) {
             return Err(carried);
         }
         all.push_back(carried);
-        Ok(all.len() == 1)
+        Ok(all.len())
     }
 
     fn first(&self) -> Option<(Receipt, Instant)> {
@@ -89,11 +89,13 @@ impl Shell {
         let wants_all = copies.is_none() && receipt.origin == table.me;
         let apart = if wants_all && table.declaration().quorum.is_none() {
             match table.unanswered.push(carried) {
-                Ok(true) => {
-                    self.runtime.spawn(async move { shell.answer_all(&table).await });
+                Ok(crowd) => {
+                    self.mesh.crowd.note(crowd);
+                    if crowd == 1 {
+                        self.runtime.spawn(async move { shell.answer_all(&table).await });
+                    }
                     return;
                 }
-                Ok(false) => return,
                 Err(carried) => carried,
             }
         } else {
@@ -195,15 +197,15 @@ mod tests {
     fn one_waits_for_all_whose_time_is_not_over_before_his() {
         let (all, now) = (Unanswered::default(), Instant::now());
         let later = now + Duration::from_secs(1);
-        assert!(matches!(all.push(carried(1, later)), Ok(true)), "somebody must wait");
-        assert!(matches!(all.push(carried(2, later)), Ok(false)));
+        assert!(matches!(all.push(carried(1, later)), Ok(1)), "somebody must wait");
+        assert!(matches!(all.push(carried(2, later)), Ok(2)));
         assert!(all.push(carried(3, now)).is_err(), "its time is over before");
-        assert!(matches!(all.push(carried(4, later)), Ok(false)));
+        assert!(matches!(all.push(carried(4, later)), Ok(3)));
         let (served, were_all) = all.take(2);
         assert_eq!((numbers(&served), were_all), (vec![1, 2], false));
         assert_eq!(all.first().map(|(receipt, _)| receipt.seq), Some(4));
         let (served, were_all) = all.take(0);
         assert_eq!((numbers(&served), were_all), (vec![4], true), "the first goes in any case");
-        assert!(matches!(all.push(carried(5, now)), Ok(true)), "somebody else must wait");
+        assert!(matches!(all.push(carried(5, now)), Ok(1)), "somebody else must wait");
     }
 }

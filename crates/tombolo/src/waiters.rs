@@ -31,7 +31,8 @@ struct Waiting {
 impl Waiters {
     /// Wakes `waker` once everything up to `seq` is acknowledged as far as [`Waiters::release`] is
     /// told. A waker that is not wanted any more may stay: it is woken in vain, once.
-    pub(crate) fn register(&self, seq: u64, waker: &Waker, timed: bool) {
+    /// Returns how many wait now.
+    pub(crate) fn register(&self, seq: u64, waker: &Waker, timed: bool) -> usize {
         let waiting = &mut self.line.lock().waiting;
         // Several threads write, so a later write may come here first; a late one that stood at
         // the end would hold back those behind it.
@@ -40,6 +41,7 @@ impl Waiters {
             at -= 1;
         }
         waiting.insert(at, Waiting { seq, waker: waker.clone(), timed });
+        waiting.len()
     }
 
     /// Wakes whoever waits for a write up to `seq`.

@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
@@ -30,9 +30,11 @@ pub(crate) struct Lane {
     out: Mutex<Out>,
     /// Wakes the lane's own task when the socket took less than there was.
     blocked: Notify,
-    /// How many bytes are in the queue, and how many a flush has taken and not written, for those
-    /// who look without the locks: each is changed under the lock of what it counts.
+    /// How many bytes are in the queue, in how many ops and messages, and how many bytes a flush has
+    /// taken and not written, for those who look without the locks: each is changed under the lock
+    /// of what it counts.
     queued: AtomicU64,
+    queued_frames: AtomicUsize,
     leaving: AtomicU64,
     pub(crate) written: AtomicU64,
     failed: AtomicBool,
@@ -48,6 +50,8 @@ struct Queue {
     messages: Vec<u8>,
     /// What a sync can make up for.
     ops: Vec<u8>,
+    /// How many of both wait.
+    frames: usize,
     /// Ops were dropped, and more are until the peer has taken what is on its way.
     overflowed: bool,
     tally: Tally,
@@ -96,6 +100,7 @@ impl Lane {
             out: Mutex::default(),
             blocked: Notify::new(),
             queued: AtomicU64::new(0),
+            queued_frames: AtomicUsize::new(0),
             leaving: AtomicU64::new(0),
             written: AtomicU64::new(0),
             failed: AtomicBool::new(false),
@@ -114,7 +119,8 @@ impl Lane {
         }
         let before = queue.messages.len();
         encode(&mut queue.messages);
-        self.queued.store(queue.bytes(), Relaxed);
+        queue.frames += 1;
+        self.show(&queue);
         queue.messages.len() - before
     }
 
@@ -131,8 +137,15 @@ impl Lane {
             queue.tally.overflows += 1;
         } else {
             queue.ops.extend_from_slice(ops);
+            queue.frames += count as usize;
         }
+        self.show(&queue);
+    }
+
+    /// Tells those who look without the lock.
+    fn show(&self, queue: &Queue) {
         self.queued.store(queue.bytes(), Relaxed);
+        self.queued_frames.store(queue.frames, Relaxed);
     }
 
     /// What became of ops so far.
@@ -143,6 +156,11 @@ impl Lane {
     /// How many bytes wait to be written.
     pub(crate) fn waiting(&self) -> u64 {
         self.queued.load(Relaxed) + self.leaving.load(Relaxed)
+    }
+
+    /// How many ops and messages wait for a flush.
+    pub(crate) fn waiting_frames(&self) -> usize {
+        self.queued_frames.load(Relaxed)
     }
 
     /// Whether pieces of a sync may be added.
@@ -221,9 +239,10 @@ impl Lane {
                 queue.ops.clear();
             }
         }
+        queue.frames = 0;
+        self.show(&queue);
         if !out.bytes.is_empty() {
             self.leaving.store(out.bytes.len() as u64, Relaxed);
-            self.queued.store(0, Relaxed);
             return None;
         }
         let resumed = std::mem::take(&mut queue.overflowed);

@@ -12,9 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tombolo_core::{Incarnation, Message, NodeId};
 
-/// How many bytes are written at once for a peer that has nothing to do, and for one that is at
-/// work: about a dozen small ops, and a hundred.
-const FEW: u64 = 2 * 1024;
+/// From how many bytes on they are written at once: about a hundred small ops.
 const MUCH: u64 = 16 * 1024;
 
 /// What a request or its answer mostly fits into.
@@ -34,8 +32,6 @@ pub(crate) struct Link {
     pub(crate) closed: CancellationToken,
     /// Everything was written after ops had been dropped: each table may tell where it goes on.
     pub(crate) resumes: AtomicBool,
-    /// Something was written for the peer after its last acknowledgement.
-    pub(crate) is_busy: AtomicBool,
     pub(crate) counters: Counters,
     /// What of syncs is on its way.
     pub(crate) pieces: Pieces,
@@ -87,7 +83,6 @@ impl Link {
             control: Lane::new(control),
             closed: CancellationToken::new(),
             resumes: AtomicBool::new(false),
-            is_busy: AtomicBool::new(false),
             counters,
             pieces: Pieces::default(),
             dumps: Dumps::default(),
@@ -126,11 +121,9 @@ impl Link {
         }
     }
 
-    /// Whether enough waits to be written at once. A peer that has nothing to do gets the first few
-    /// ops; one that is at work gets more at a time, which costs both sides less.
-    pub(crate) fn is_due(&self) -> bool {
-        let enough = if self.is_busy.load(Relaxed) { MUCH } else { FEW };
-        self.data.waiting() > enough
+    /// Whether enough waits to be written at once: many bytes, or what half a crowd has to say.
+    pub(crate) fn is_due(&self, half: Option<usize>) -> bool {
+        self.data.waiting() > MUCH || half.is_some_and(|half| self.data.waiting_frames() >= half)
     }
 
     /// Asks the peer for a sign of life, and measures how long it takes.

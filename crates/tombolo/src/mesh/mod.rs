@@ -1,6 +1,7 @@
 //! The links to the other nodes, and when their queues are flushed.
 
 pub(crate) mod accept;
+mod crowd;
 pub(crate) mod dial;
 pub(crate) mod handshake;
 pub(crate) mod lane;
@@ -9,6 +10,7 @@ pub(crate) mod pieces;
 pub(crate) mod reader;
 
 use arc_swap::ArcSwap;
+use crowd::Crowd;
 use lane::Flushed;
 use link::Link;
 use socket2::TcpKeepalive;
@@ -43,6 +45,8 @@ pub(crate) struct Mesh {
     /// A flush is to come.
     scheduled: AtomicBool,
     wake: Notify,
+    /// Those who wait for the peers.
+    pub(crate) crowd: Crowd,
     /// Wakes the pump: a queue has room again, or a link may resume.
     pub(crate) room: Notify,
     /// Wakes writers that were too fast for every peer.
@@ -93,7 +97,8 @@ impl Mesh {
     /// so that all that is written in this tick shares a system call; at once if it is enough for
     /// one, so that the peers work at the same time as the writers.
     pub(crate) fn schedule_flush(&self) {
-        if self.links.load().iter().any(|link| link.is_due()) {
+        let half = self.crowd.half();
+        if self.links.load().iter().any(|link| link.is_due(half)) {
             self.flush();
             return;
         }
@@ -130,7 +135,7 @@ impl Mesh {
     /// Writes what is queued on the data lane of a link.
     pub(crate) fn flush_data(&self, link: &Link) {
         match link.data.flush() {
-            Flushed::Empty | Flushed::Busy => link.is_busy.store(true, Ordering::Relaxed),
+            Flushed::Empty | Flushed::Busy => {}
             Flushed::Resumed => {
                 link.resumes.store(true, Ordering::Release);
                 self.room.notify_one();

@@ -237,7 +237,6 @@ fn on_frame(shell: &Arc<Shell>, link: &Arc<Link>, frame: &[u8]) -> Result<(), La
         Frame::DumpAsk(ask) => link.dumps.on_ask(ask),
         Frame::DumpPart(part) => link.dumps.on_part(part),
         Frame::Message(Message::Ack { table, seq }) => {
-            link.is_busy.store(false, Relaxed);
             if let Some(table) = shell.table(table) {
                 table.on_ack(link.incarnation, seq);
             }
