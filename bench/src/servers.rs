@@ -71,6 +71,14 @@ impl Server {
         Server::start(command, folder, port, peers)
     }
 
+    /// What only answers and does nothing.
+    pub fn nothing() -> Result<Server> {
+        let port = free_port()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["role", "nothing", &port.to_string()]);
+        Server::start(command, tempfile::tempdir()?, port, port)
+    }
+
     fn start(mut command: Command, folder: TempDir, port: u16, peers: u16) -> Result<Server> {
         command.current_dir(folder.path()).stdin(Stdio::null());
         let log = fs::File::create(folder.path().join("log"))?;

@@ -54,6 +54,7 @@ impl Case for Replicated {
         let mut samples = Vec::new();
         bench.show("filling Tombolo");
         let nodes = Server::tombolo_cluster()?;
+        nodes[0].fill(bench.records(KEYS))?;
         samples.extend(measure(bench, TOMBOLO, &nodes, 0)?);
         std::thread::sleep(bench.window());
         let prints = nodes.iter().map(|node| node.lines("TOMBOLO FINGERPRINT"));
@@ -61,11 +62,21 @@ impl Case for Replicated {
         ensure!(prints.len() == 1, "the nodes' tables differ: {prints:?}");
         drop(nodes);
         bench.show("filling Redis");
-        samples.extend(measure(bench, REDIS, &Server::redis_replicated()?, 2)?);
-        // What there is without any replication: no server can do more than that.
-        bench.show("filling single servers");
-        samples.extend(measure(bench, "Tombolo, one node", &[Server::tombolo(&[])?], 0)?);
-        samples.extend(measure(bench, "Redis, no replica", &[Server::redis(None)?], 0)?);
+        let servers = Server::redis_replicated()?;
+        servers[0].fill(bench.records(KEYS))?;
+        samples.extend(measure(bench, REDIS, &servers, 2)?);
+        drop(servers);
+        // What there is without any replication, and without doing anything: no server that gets
+        // one request at a time can do more than the last.
+        for (subject, server) in [
+            ("Tombolo, one node", Server::tombolo(&[])?),
+            ("Redis, no replica", Server::redis(None)?),
+        ] {
+            bench.show(&format!("filling {subject}"));
+            server.fill(bench.records(KEYS))?;
+            samples.extend(measure(bench, subject, &[server], 0)?);
+        }
+        samples.extend(measure(bench, "a server that only answers", &[Server::nothing()?], 0)?);
         Ok(samples)
     }
 }
@@ -78,7 +89,6 @@ fn measure(
     replicas: u8,
 ) -> Result<Vec<Sample>> {
     let records = bench.records(KEYS);
-    servers[0].fill(records)?;
     let mut samples = Vec::new();
     for (connections, _) in LOADS {
         bench.show(&format!("{subject}, {}", load(connections)));

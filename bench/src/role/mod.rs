@@ -11,6 +11,7 @@ mod child;
 mod fill;
 mod lookups;
 mod member;
+mod nothing;
 mod redis_load;
 mod replica;
 
@@ -32,6 +33,11 @@ pub enum Role {
     Lookups(lookups::Lookups),
     /// Fills a table and tells what memory it takes.
     Fill(fill::Fill),
+    /// Answers Redis clients and does nothing.
+    Nothing {
+        /// Where to listen.
+        port: u16,
+    },
     /// Loads a Redis server, or what speaks like one.
     RedisLoad(redis_load::RedisLoad),
     /// Sends one byte at a time and waits for it.
@@ -53,6 +59,7 @@ pub fn play(role: Role) -> Result<()> {
         Role::Pong => floor::pong(),
         Role::Lookups(options) => lookups::play(&options),
         Role::Fill(options) => fill::play(&options),
+        Role::Nothing { port } => nothing::play(port),
         Role::RedisLoad(load) => redis_load::play(&load),
         Role::Ping { address, millis } => floor::ping(&address, Duration::from_millis(millis)),
         Role::Member(options) => member::run(options),

@@ -30,11 +30,11 @@ pub(crate) struct Lane {
     out: Mutex<Out>,
     /// Wakes the lane's own task when the socket took less than there was.
     blocked: Notify,
-    /// How many bytes are in the queue, and how many ops and messages, and how many bytes a flush
-    /// has taken and not written, for those who look without the locks: each is changed under the
-    /// lock of what it counts.
+    /// How many bytes are in the queue, of how many pushes, and how many bytes a flush has taken and
+    /// not written, for those who look without the locks: each is changed under the lock of what it
+    /// counts.
     queued: AtomicU64,
-    queued_frames: AtomicUsize,
+    queued_entries: AtomicUsize,
     leaving: AtomicU64,
     pub(crate) written: AtomicU64,
     failed: AtomicBool,
@@ -50,8 +50,8 @@ struct Queue {
     messages: Vec<u8>,
     /// What a sync can make up for.
     ops: Vec<u8>,
-    /// How many of both wait.
-    frames: usize,
+    /// In how many pushes they came, which is how many writers and requests they are of.
+    entries: usize,
     /// Ops were dropped, and more are until the peer has taken what is on its way.
     overflowed: bool,
     tally: Tally,
@@ -100,7 +100,7 @@ impl Lane {
             out: Mutex::default(),
             blocked: Notify::new(),
             queued: AtomicU64::new(0),
-            queued_frames: AtomicUsize::new(0),
+            queued_entries: AtomicUsize::new(0),
             leaving: AtomicU64::new(0),
             written: AtomicU64::new(0),
             failed: AtomicBool::new(false),
@@ -119,7 +119,7 @@ impl Lane {
         }
         let before = queue.messages.len();
         encode(&mut queue.messages);
-        queue.frames += 1;
+        queue.entries += 1;
         self.show(&queue);
         queue.messages.len() - before
     }
@@ -137,7 +137,7 @@ impl Lane {
             queue.tally.overflows += 1;
         } else {
             queue.ops.extend_from_slice(ops);
-            queue.frames += count as usize;
+            queue.entries += 1;
         }
         self.show(&queue);
     }
@@ -145,7 +145,7 @@ impl Lane {
     /// Tells those who look without the lock.
     fn show(&self, queue: &Queue) {
         self.queued.store(queue.bytes(), Relaxed);
-        self.queued_frames.store(queue.frames, Relaxed);
+        self.queued_entries.store(queue.entries, Relaxed);
     }
 
     /// What became of ops so far.
@@ -158,9 +158,9 @@ impl Lane {
         self.queued.load(Relaxed) + self.leaving.load(Relaxed)
     }
 
-    /// How many ops and messages wait for a flush.
-    pub(crate) fn waiting_frames(&self) -> usize {
-        self.queued_frames.load(Relaxed)
+    /// Of how many pushes something waits for a flush.
+    pub(crate) fn waiting_entries(&self) -> usize {
+        self.queued_entries.load(Relaxed)
     }
 
     /// Whether pieces of a sync may be added.
@@ -239,7 +239,7 @@ impl Lane {
                 queue.ops.clear();
             }
         }
-        queue.frames = 0;
+        queue.entries = 0;
         self.show(&queue);
         if !out.bytes.is_empty() {
             self.leaving.store(out.bytes.len() as u64, Relaxed);

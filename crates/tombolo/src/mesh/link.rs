@@ -12,8 +12,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tombolo_core::{Incarnation, Message, NodeId};
 
-/// From how many bytes on they are written at once: about a hundred small ops.
-const MUCH: u64 = 16 * 1024;
+/// From how many bytes on they are written at once, whoever wrote them: about 700 small ops.
+const MUCH: u64 = 128 * 1024;
 
 /// What a request or its answer mostly fits into.
 const USUAL_MESSAGE: usize = 256;
@@ -123,7 +123,7 @@ impl Link {
 
     /// Whether enough waits to be written at once: many bytes, or what half a crowd has to say.
     pub(crate) fn is_due(&self, half: Option<usize>) -> bool {
-        self.data.waiting() > MUCH || half.is_some_and(|half| self.data.waiting_frames() >= half)
+        self.data.waiting() > MUCH || half.is_some_and(|half| self.data.waiting_entries() >= half)
     }
 
     /// Asks the peer for a sign of life, and measures how long it takes.
