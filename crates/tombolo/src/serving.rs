@@ -121,8 +121,12 @@ impl Shell {
                 (Ok(acked), None) => (acked.by, Vec::new()),
                 (Err(AckTimeout { by, missing, .. }), _) => (by.into(), missing),
             };
-            for carried in served {
-                self.answer(table, carried, &by, &missing);
+            // Mostly one node asked for all of them.
+            for some in served.chunk_by(|one, next| one.asker == next.asker) {
+                let by = self.besides(some[0].asker, &by);
+                for carried in some {
+                    self.answer(table, carried, Arc::clone(&by), &missing);
+                }
             }
             if were_all {
                 return;
@@ -133,26 +137,33 @@ impl Shell {
     async fn answer_one(self: &Arc<Self>, table: &SharedTable, carried: Carried, ack: Ack) {
         let left = carried.until.saturating_duration_since(Instant::now());
         match serially_acknowledged(table, carried.receipt, ack, left).await {
-            Ok(acked) => self.answer(table, carried, &acked.by, &[]),
-            Err(AckTimeout { by, missing, .. }) => self.answer(table, carried, &by, &missing),
+            Ok(acked) => {
+                self.answer(table, &carried, self.besides(carried.asker, &acked.by), &[]);
+            }
+            Err(AckTimeout { by, missing, .. }) => {
+                self.answer(table, &carried, self.besides(carried.asker, &by), &missing);
+            }
         }
+    }
+
+    /// Who has a write besides the node that asked for it, if this one and `by` have.
+    fn besides(&self, asker: Incarnation, by: &[String]) -> Arc<[String]> {
+        let link = self.mesh.link(asker);
+        let others = by.iter().filter(|name| link.as_ref().is_none_or(|l| l.peer.name != **name));
+        let is_ours = asker == self.me.incarnation();
+        others.chain((!is_ours).then_some(&self.me.name)).cloned().collect()
     }
 
     fn answer(
         self: &Arc<Self>,
         table: &SharedTable,
-        carried: Carried,
-        by: &[String],
+        carried: &Carried,
+        by: Arc<[String]>,
         missing: &[String],
     ) {
-        let Carried { asker, id, attempt, receipt, told, lost, .. } = carried;
+        let Carried { asker, id, attempt, receipt, ref told, lost, .. } = *carried;
         self.requests.end_to_serve(id);
-        // The asker is told who has it besides itself.
-        let link = self.mesh.link(asker);
-        let others = by.iter().filter(|name| link.as_ref().is_none_or(|l| l.peer.name != **name));
-        let is_ours = asker == self.me.incarnation();
-        let by = others.chain((!is_ours).then_some(&self.me.name)).cloned().collect();
-        let dot = Some(receipt.dot());
+        let (dot, told) = (Some(receipt.dot()), told.clone());
         let done = Done { dot, told, lost, by, missing: missing.to_vec() };
         self.reply(table.id, asker, (id, attempt), Reply::Done(done));
     }

@@ -319,6 +319,7 @@ impl Shell {
         });
         self.mesh.end();
         self.running.cancel();
+        self.requests.end();
         self.registry.all().iter().for_each(|table| table.release_all());
     }
 

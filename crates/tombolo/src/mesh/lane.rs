@@ -30,9 +30,9 @@ pub(crate) struct Lane {
     out: Mutex<Out>,
     /// Wakes the lane's own task when the socket took less than there was.
     blocked: Notify,
-    /// How many bytes are in the queue, of how many pushes, and how many bytes a flush has taken and
-    /// not written, for those who look without the locks: each is changed under the lock of what it
-    /// counts.
+    /// How many bytes are in the queue, of how many pushes, and how many bytes a flush has taken
+    /// and not written, for those who look without the locks: each is changed under the lock of
+    /// what it counts.
     queued: AtomicU64,
     queued_entries: AtomicUsize,
     leaving: AtomicU64,
