@@ -58,7 +58,6 @@ pub(crate) async fn run_ticker(shell: Arc<Shell>) {
         shell.forget_name_refusal(REFUSAL_OVER);
         shell.handle(Event::Tick { wall: now() });
         shell.registry.all().iter().for_each(|table| table.nudge());
-        shell.requests.tick();
         shell.mesh.crowd.tick();
         shell.mesh.schedule_flush();
     }

@@ -7,7 +7,7 @@ use crate::shell::Shell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tombolo_core::{Done, Edit, Expect, Kind, Refused, Reply, Request, RequestId};
 use tombolo_wire::MAX_RECORD;
@@ -81,28 +81,18 @@ pub enum SerialError {
     Timeout(#[from] AckTimeout),
 }
 
-/// From how short a timeout on a request has a timer of its own.
-const SHORT: Duration = Duration::from_millis(200);
-
 /// The requests of this node that wait for an answer.
 pub(crate) struct Requests {
-    /// None once the node has ended.
-    waiting: parking_lot::Mutex<Option<BTreeMap<RequestId, Waiting>>>,
+    waiting: parking_lot::Mutex<BTreeMap<RequestId, oneshot::Sender<Reply>>>,
     under_way: Semaphore,
     /// Those of others that this node has carried out and will answer.
     serving: parking_lot::Mutex<BTreeSet<RequestId>>,
 }
 
-/// Who waits for an answer. Nobody does once this is dropped.
-struct Waiting {
-    answer: oneshot::Sender<Reply>,
-    deadline: Instant,
-}
-
 impl Default for Requests {
     fn default() -> Requests {
         Requests {
-            waiting: parking_lot::Mutex::new(Some(BTreeMap::new())),
+            waiting: parking_lot::Mutex::default(),
             under_way: Semaphore::new(UNDER_WAY),
             serving: parking_lot::Mutex::default(),
         }
@@ -120,86 +110,42 @@ impl Requests {
         self.serving.lock().remove(&id);
     }
 
-    /// One more waits. Returns how many do; none if the node has ended.
-    fn wait(&self, id: RequestId, waiting: Waiting) -> usize {
-        let mut all = self.waiting.lock();
-        let Some(all) = &mut *all else { return 0 };
-        all.insert(id, waiting);
-        all.len()
-    }
-
-    /// Nobody waits for it any more.
-    fn forget(&self, id: RequestId) -> Option<Waiting> {
-        self.waiting.lock().as_mut()?.remove(&id)
-    }
-
     /// A request has its answer.
     pub(crate) fn answered(&self, id: RequestId, reply: Reply) {
-        if let Some(waiting) = self.forget(id) {
+        if let Some(waiting) = self.waiting.lock().remove(&id) {
             // Whoever asked may have given up.
-            let _ = waiting.answer.send(reply);
+            let _ = waiting.send(reply);
         }
-    }
-
-    /// Time passed: whoever has waited too long is woken. A timer for each would cost more than all
-    /// else that a request takes of its node.
-    pub(crate) fn tick(&self) {
-        let now = Instant::now();
-        if let Some(all) = &mut *self.waiting.lock() {
-            all.retain(|_, waiting| waiting.deadline > now);
-        }
-    }
-
-    /// The node has ended: whoever waits is woken.
-    pub(crate) fn end(&self) {
-        *self.waiting.lock() = None;
     }
 }
 
-/// Forgets a request that is not answered when nobody waits for it any more.
+/// Forgets a request, answered or not, when nobody waits for it any more.
 struct UnderWay<'a> {
     shell: &'a Arc<Shell>,
     id: RequestId,
-    is_answered: bool,
 }
 
 impl UnderWay<'_> {
-    /// The answer, unless none comes until `deadline` or the node ends.
-    async fn answer(
-        &mut self,
-        answer: &mut oneshot::Receiver<Reply>,
-        deadline: Instant,
-    ) -> Option<Reply> {
-        let reply = if deadline < Instant::now() + SHORT {
-            tokio::time::timeout_at(deadline, answer).await.ok()?.ok()
-        } else {
-            // Its end is dropped when its time is over.
-            answer.await.ok()
-        };
-        self.is_answered = reply.is_some();
-        reply
-    }
-
-    /// Gives it up: what came at the last moment counts as its answer, and else who was asked.
-    fn give_up(self, answer: &mut oneshot::Receiver<Reply>) -> Result<Reply, SerialError> {
+    /// Ends it with the answer, if one came, even at the last moment; and says who was asked.
+    fn end(self, reply: Option<Reply>, answer: &mut oneshot::Receiver<Reply>) -> (Reply, String) {
         // Under this lock no answer comes in between.
         let mut node = self.shell.node.lock();
         let asked = node.asked(self.id).map(str::to_owned);
         node.give_up(self.id);
-        match (answer.try_recv(), asked) {
-            (Ok(reply), _) => Ok(reply),
-            (Err(_), None) => Err(SerialError::NoLeader),
-            (Err(_), Some(asked)) => Err(SerialError::Uncertain { asked }),
-        }
+        let reply = reply.or_else(|| answer.try_recv().ok());
+        let reply = reply.unwrap_or(match asked {
+            None => Reply::Again,
+            Some(_) => Reply::Uncertain,
+        });
+        drop(node);
+        (reply, asked.unwrap_or_else(|| "a leader that is gone".to_owned()))
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if !self.is_answered {
-            self.shell.requests.forget(self.id);
-            self.shell.node.lock().give_up(self.id);
-        }
+        self.shell.requests.waiting.lock().remove(&self.id);
+        self.shell.node.lock().give_up(self.id);
     }
 }
 
@@ -232,16 +178,23 @@ impl RawTable {
             return Ok((serially_acknowledged(part, receipt, ack, left).await?, outcome));
         }
         let shell = &self.inner.shell;
-        let Ok(Some(permit)) = tokio::time::timeout_at(deadline, shell.may_ask()).await else {
+        let permit = tokio::time::timeout_at(deadline, shell.requests.under_way.acquire()).await;
+        let Ok(Ok(permit)) = permit else { return Err(SerialError::NoLeader) };
+        if tokio::time::timeout_at(deadline, shell.requests_are_few()).await.is_err() {
             return Err(SerialError::NoLeader);
-        };
+        }
         let fragment = self.part(&op.key).fragment;
-        let (mut under_way, mut answer) = self.send_request(op, ack, deadline);
-        let reply = match under_way.answer(&mut answer, deadline).await {
-            Some(reply) => reply,
-            None => under_way.give_up(&mut answer)?,
+        let (under_way, mut answer) = self.send_request(op, ack, deadline);
+        let reply = tokio::select! {
+            biased;
+            came = tokio::time::timeout_at(deadline, &mut answer) => came.ok().and_then(Result::ok),
+            () = shell.running.cancelled() => None,
         };
+        let (reply, asked) = under_way.end(reply, &mut answer);
         drop(permit);
+        if let Reply::Uncertain = reply {
+            return Err(SerialError::Uncertain { asked });
+        }
         self.outcome(reply, fragment, ack, deadline).await
     }
 
@@ -304,7 +257,11 @@ impl RawTable {
         let attempt = 0;
         let request =
             Request { id, floor, attempt, key, expect, edit, tell_previous, copies, patience };
-        let crowd = shell.requests.wait(id, Waiting { answer: sender, deadline });
+        let crowd = {
+            let mut waiting = shell.requests.waiting.lock();
+            waiting.insert(id, sender);
+            waiting.len()
+        };
         let effects = node.request(crate::clock::steady(), table, request);
         shell.carry_out(effects);
         drop(node);
@@ -315,7 +272,7 @@ impl RawTable {
         } else {
             shell.mesh.schedule_flush();
         }
-        (UnderWay { shell, id, is_answered: false }, answer)
+        (UnderWay { shell, id }, answer)
     }
 
     async fn outcome(
@@ -328,11 +285,7 @@ impl RawTable {
         let done = match reply {
             Reply::Unmet(holds) => return Ok((Acked::default(), Serially::Unmet(holds))),
             Reply::Refused(refused) => return Err(refused.into()),
-            Reply::Again => return Err(SerialError::NoLeader),
-            Reply::Uncertain => {
-                let asked = "a leader that is gone".to_owned();
-                return Err(SerialError::Uncertain { asked });
-            }
+            Reply::Again | Reply::Uncertain => return Err(SerialError::NoLeader),
             Reply::Done(done) => done,
         };
         let Done { dot, told, lost, by, missing } = done;
@@ -354,15 +307,12 @@ impl RawTable {
 }
 
 impl Shell {
-    /// Waits until few requests are under way, and so few numbers lie between the oldest of them
-    /// and the next that what everybody remembers of them stays bounded: one that is not answered
-    /// holds up the others. None if it is not to be waited for.
-    async fn may_ask(&self) -> Option<SemaphorePermit<'_>> {
-        let permit = self.requests.under_way.acquire().await.ok()?;
+    /// Waits until so few numbers lie between the oldest request under way and the next that what
+    /// everybody remembers of them stays bounded: one that is not answered holds up the others.
+    async fn requests_are_few(&self) {
         while self.node.lock().open_requests() >= WINDOW {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Some(permit)
     }
 }
 
@@ -390,33 +340,5 @@ impl SharedTable {
     /// Whether this node may carry out serial operations of the table now.
     pub(crate) fn leads(&self) -> bool {
         self.peek(|table| table.leads())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tombolo_core::Incarnation;
-
-    #[tokio::test]
-    async fn who_waits_too_long_or_for_a_node_that_ended_is_woken() {
-        let requests = Requests::default();
-        let wait = |number, seconds| {
-            let (answer, answered) = oneshot::channel();
-            let deadline = Instant::now() + Duration::from_secs(seconds);
-            let id = RequestId { origin: Incarnation(1), number };
-            (requests.wait(id, Waiting { answer, deadline }), answered)
-        };
-        let (first, short) = wait(1, 0);
-        let (second, mut long) = wait(2, 60);
-        assert_eq!((first, second), (1, 2), "how many wait");
-        requests.tick();
-        assert!(short.await.is_err(), "its time is over");
-        assert!(long.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Empty));
-        requests.end();
-        assert!(long.await.is_err(), "the node has ended");
-        let (third, late) = wait(3, 60);
-        assert_eq!(third, 0, "nobody waits for a node that has ended");
-        assert!(late.await.is_err());
     }
 }

@@ -319,7 +319,6 @@ impl Shell {
         });
         self.mesh.end();
         self.running.cancel();
-        self.requests.end();
         self.registry.all().iter().for_each(|table| table.release_all());
     }
 
